@@ -1,0 +1,342 @@
+"""Every error that reaches a user, an agent, a log or a trace; imports nothing of ael.
+
+    AelError
+    ├── ToolUnavailable        TOOL_UNAVAILABLE      ├── WorkflowNotFound      WORKFLOW_NOT_FOUND
+    ├── ToolTimeout            TOOL_TIMEOUT          ├── StepNotFound          STEP_NOT_FOUND
+    ├── ToolRejected           TOOL_REJECTED         ├── CircularDependency    CIRCULAR_DEPENDENCY
+    ├── ToolFailed             TOOL_FAILED           ├── StepTimeout           STEP_TIMEOUT
+    ├── CodeSyntax             CODE_SYNTAX           ├── WorkflowTimeout       WORKFLOW_TIMEOUT
+    ├── CodeRuntime            CODE_RUNTIME          ├── ApprovalRejected      APPROVAL_REJECTED
+    ├── CodeTimeout            CODE_TIMEOUT          ├── ApprovalExpired       APPROVAL_EXPIRED
+    ├── CodeSecurity           CODE_SECURITY         ├── ExecutionNotFound     EXECUTION_NOT_FOUND
+    ├── CodeMemory             CODE_MEMORY           ├── ExecutionCancelled    EXECUTION_CANCELLED
+    ├── CodeCrashed            CODE_CRASHED          ├── ExecutionConflict     EXECUTION_CONFLICT
+    ├── ResourceExhausted      RESOURCE_EXHAUSTED    ├── ExecutionInterrupted  EXECUTION_INTERRUPTED
+    ├── SandboxUnavailable     SANDBOX_UNAVAILABLE   ├── McpConnectionFailed   MCP_CONNECTION_FAILED
+    ├── TemplateFailed         TEMPLATE_ERROR        ├── JournalUnavailable    JOURNAL_UNAVAILABLE
+    ├── InputInvalid           INPUT_INVALID         ├── QueueFull             QUEUE_FULL
+    ├── ParamInvalid           PARAM_INVALID         └── InternalError         INTERNAL_ERROR
+    ├── OutputInvalid          OUTPUT_INVALID
+    ├── ConfigInvalid          CONFIG_INVALID
+    └── WorkflowInvalid        WORKFLOW_INVALID
+
+A code joins the registry with the door that raises it, so that every code in it can be reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import ClassVar, Literal
+
+import msgspec
+
+Category = Literal["TOOL", "EXECUTION", "VALIDATION", "WORKFLOW", "ACCESS", "SYSTEM"]
+
+
+class Location(msgspec.Struct, frozen=True, kw_only=True):
+    """A place in a file; `line` and `column` count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is wrong with a file or a value; a validation reports all of them at once."""
+
+    message: str
+    #: What to do, a whole sentence; empty when the message says it.
+    suggestion: str = ""
+    #: The place of the value in its document: `steps[2].params.url`; empty for the whole.
+    path: str = ""
+    location: Location | None = None
+    #: The text of the line that `location` names, for the caret.
+    source_line: str = ""
+    severity: Literal["error", "warning"] = "error"
+
+    def render(self) -> str:
+        """Return at most four lines: place and message, the source line, a caret, the suggestion."""
+        where = str(self.location) if self.location else self.path
+        lines = [f"{where}: {self.severity}: {self.message}" if where else f"{self.severity}: {self.message}"]
+        if self.location and self.source_line.strip():
+            shown, caret = _excerpt(self.source_line, self.location.column)
+            lines += [f"  {shown}", f"  {' ' * caret}^"]
+        if self.suggestion:
+            lines.append(f"  {self.suggestion}")
+        return "\n".join(lines)
+
+
+def _excerpt(line: str, column: int, width: int = 76) -> tuple[str, int]:
+    """Cut `line` so that `column` (from 1) stays visible at 80 columns; return it and the caret's offset."""
+    shown = line.rstrip("\r\n").replace("\t", " ")
+    caret = max(0, min(column - 1, len(shown)))
+    if len(shown) <= width:
+        return shown, caret
+    start = max(0, min(caret - width // 2, len(shown) - width))
+    return shown[start : start + width], caret - start
+
+
+class ErrorRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An error as data: what the journal keeps and what every interface renders."""
+
+    code: str
+    category: Category
+    message: str
+    detail: str = ""
+    suggestion: str = ""
+    retryable: bool = False
+    step_id: str | None = None
+    tool_name: str | None = None
+    attempt: int | None = None
+    location: Location | None = None
+    cause: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.detail}" if self.detail else self.message
+
+
+class AelError(Exception):
+    """Base of all errors; `detail` says what happened, `suggestion` what to do.
+
+    `values` fill the class's message template and are kept as attributes of the same name.
+    """
+
+    code: ClassVar[str] = ""
+    category: ClassVar[Category] = "SYSTEM"
+    template: ClassVar[str] = ""
+    #: Whether a retry may help, unless an instance says otherwise.
+    retryable_by_default: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        suggestion: str = "",
+        retryable: bool | None = None,
+        step_id: str | None = None,
+        tool_name: str | None = None,
+        attempt: int | None = None,
+        location: Location | None = None,
+        cause: str | None = None,
+        **values: object,
+    ) -> None:
+        self.detail = detail
+        self.suggestion = suggestion
+        self.retryable = self.retryable_by_default if retryable is None else retryable
+        self.step_id = step_id
+        self.tool_name = tool_name
+        self.attempt = attempt
+        self.location = location
+        self.cause = cause
+        self.values = values
+        self.message = self.template.format_map({"tool_name": tool_name, "step_id": step_id, **values})
+        super().__init__(f"{self.message}: {detail}" if detail else self.message)
+
+    def record(self) -> ErrorRecord:
+        """Return the error as data."""
+        return ErrorRecord(
+            code=self.code,
+            category=self.category,
+            message=self.message,
+            detail=self.detail,
+            suggestion=self.suggestion,
+            retryable=self.retryable,
+            step_id=self.step_id,
+            tool_name=self.tool_name,
+            attempt=self.attempt,
+            location=self.location,
+            cause=self.cause,
+        )
+
+    def at_step(self, step_id: str, attempt: int) -> AelError:
+        """Name the step and attempt where they are not known yet; return self."""
+        self.step_id = self.step_id or step_id
+        self.attempt = self.attempt or attempt
+        return self
+
+
+class ProblemsError(AelError):
+    """Base of errors that list every violation; the detail is their rendering."""
+
+    def __init__(self, problems: Iterable[Problem], *, suggestion: str = "", **values: object) -> None:
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        first = next((problem.location for problem in self.problems if problem.location), None)
+        super().__init__(
+            "\n".join(problem.render() for problem in self.problems),
+            suggestion=suggestion,
+            location=first,
+            **values,  # type: ignore[arg-type]  # message values only; the other fields are the caller's
+        )
+
+
+class ToolUnavailable(AelError):
+    code, category, template = "TOOL_UNAVAILABLE", "TOOL", "Tool '{tool_name}' is unavailable"
+    retryable_by_default = True
+
+
+class ToolTimeout(AelError):
+    code, category, template = "TOOL_TIMEOUT", "TOOL", "Tool '{tool_name}' timed out after {timeout_seconds}s"
+    retryable_by_default = True
+
+
+class ToolRejected(AelError):
+    code, category, template = "TOOL_REJECTED", "TOOL", "Tool '{tool_name}' rejected the request"
+
+
+class ToolFailed(AelError):
+    code, category, template = "TOOL_FAILED", "TOOL", "Tool execution failed"
+    retryable_by_default = True
+
+
+class CodeSyntax(AelError):
+    code, category, template = "CODE_SYNTAX", "EXECUTION", "Syntax error in code block"
+
+
+class CodeRuntime(AelError):
+    code, category, template = "CODE_RUNTIME", "EXECUTION", "Runtime error in code block"
+
+
+class CodeTimeout(AelError):
+    code, category, template = "CODE_TIMEOUT", "EXECUTION", "Code execution timed out after {timeout_seconds}s"
+
+
+class CodeSecurity(AelError):
+    code, category, template = "CODE_SECURITY", "EXECUTION", "Security violation in code block"
+
+
+class CodeMemory(AelError):
+    code, category, template = "CODE_MEMORY", "EXECUTION", "Code exceeded its memory limit"
+
+
+class CodeCrashed(AelError):
+    code, category, template = "CODE_CRASHED", "EXECUTION", "Code process died"
+
+
+class ResourceExhausted(AelError):
+    code, category, template = "RESOURCE_EXHAUSTED", "EXECUTION", "Resource limit reached"
+
+
+class SandboxUnavailable(AelError):
+    code, category, template = "SANDBOX_UNAVAILABLE", "SYSTEM", "Code sandbox is unavailable"
+
+
+class TemplateFailed(AelError):
+    code, category, template = "TEMPLATE_ERROR", "EXECUTION", "Template rendering failed"
+
+
+class InputInvalid(ProblemsError):
+    code, category, template = "INPUT_INVALID", "VALIDATION", "Invalid workflow input"
+
+
+class ParamInvalid(AelError):
+    code, category, template = "PARAM_INVALID", "VALIDATION", "Invalid parameters for tool '{tool_name}'"
+
+
+class OutputInvalid(AelError):
+    code, category, template = "OUTPUT_INVALID", "VALIDATION", "Invalid output"
+
+
+class ConfigInvalid(ProblemsError):
+    code, category, template = "CONFIG_INVALID", "SYSTEM", "Invalid configuration"
+
+
+class WorkflowInvalid(ProblemsError):
+    code, category, template = "WORKFLOW_INVALID", "VALIDATION", "Invalid workflow"
+
+
+class WorkflowNotFound(AelError):
+    code, category, template = "WORKFLOW_NOT_FOUND", "WORKFLOW", "Workflow '{workflow_id}' not found"
+
+
+class StepNotFound(ProblemsError):
+    code, category, template = "STEP_NOT_FOUND", "WORKFLOW", "Step '{missing}' not found"
+
+
+class CircularDependency(ProblemsError):
+    code, category, template = "CIRCULAR_DEPENDENCY", "WORKFLOW", "Circular dependency detected"
+
+
+class StepTimeout(AelError):
+    code, category, template = "STEP_TIMEOUT", "WORKFLOW", "Step '{step_id}' timed out after {timeout_seconds}s"
+    retryable_by_default = True
+
+
+class WorkflowTimeout(AelError):
+    code, category, template = "WORKFLOW_TIMEOUT", "WORKFLOW", "Workflow timed out after {timeout_seconds}s"
+
+
+class ApprovalRejected(AelError):
+    code, category, template = "APPROVAL_REJECTED", "WORKFLOW", "Approval was rejected"
+
+
+class ApprovalExpired(AelError):
+    code, category, template = "APPROVAL_EXPIRED", "WORKFLOW", "Approval expired"
+
+
+class ExecutionNotFound(AelError):
+    code, category, template = "EXECUTION_NOT_FOUND", "WORKFLOW", "Execution '{execution_id}' not found"
+
+
+class ExecutionCancelled(AelError):
+    code, category, template = "EXECUTION_CANCELLED", "WORKFLOW", "Execution was cancelled"
+
+
+class ExecutionConflict(AelError):
+    code, category, template = "EXECUTION_CONFLICT", "WORKFLOW", "Execution is changed by another process"
+
+
+class ExecutionInterrupted(AelError):
+    code, category, template = "EXECUTION_INTERRUPTED", "WORKFLOW", "Execution was interrupted"
+
+
+class McpConnectionFailed(AelError):
+    code, category, template = "MCP_CONNECTION_FAILED", "SYSTEM", "Failed to connect to MCP server"
+    retryable_by_default = True
+
+
+class JournalUnavailable(AelError):
+    code, category, template = "JOURNAL_UNAVAILABLE", "SYSTEM", "Journal is unavailable"
+    retryable_by_default = True
+
+
+class QueueFull(AelError):
+    code, category, template = "QUEUE_FULL", "SYSTEM", "Execution queue is full"
+    retryable_by_default = True
+
+
+class InternalError(AelError):
+    code, category, template = "INTERNAL_ERROR", "SYSTEM", "Internal AEL error"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name closest to `name`, or None when nothing is close."""
+    names = {candidate.casefold(): candidate for candidate in known}
+    found = get_close_matches(name.casefold(), names, n=1, cutoff=0.6)
+    return names[found[0]] if found else None
+
+
+def did_you_mean(name: str, known: Sequence[str] | Iterable[str], noun: str = "name") -> str:
+    """Return a suggestion for an unknown `name`: the nearest one, else the short list of known ones."""
+    candidates = sorted(known)
+    close = nearest(name, candidates)
+    if close is not None:
+        return f"Did you mean '{close}'?"
+    if not candidates:
+        return ""
+    listed = ", ".join(candidates[:8]) + (", …" if len(candidates) > 8 else "")
+    return f"Known {noun}s: {listed}."
+
+
+def _registry(base: type[AelError]) -> dict[str, type[AelError]]:
+    found = {base.code: base} if base.code else {}
+    for subclass in base.__subclasses__():
+        found |= _registry(subclass)
+    return found
+
+
+#: Every code and its class.
+REGISTRY: dict[str, type[AelError]] = _registry(AelError)

@@ -1,0 +1,153 @@
+"""What happens to an execution, in the past tense. `Execution` is the fold of these (see `fold`).
+
+Events are frozen, versioned by tag, and carry UTC milliseconds. They hold whole values, secrets included; masking
+is the duty of every reader and sealing that of the store.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from ael.errors import ErrorRecord
+from ael.values import JSONValue
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event"):
+    #: UTC, milliseconds since the epoch.
+    at: int
+
+
+class _StepEvent(_Event, frozen=True, kw_only=True):
+    step_id: str
+    #: Index of the `foreach` item, None for the step itself.
+    index: int | None = None
+
+
+class ExecutionStarted(_Event, tag=True, frozen=True, kw_only=True):
+    workflow: str
+    version: str
+    #: Digest and JSON of the plan, which is what resume and replay run.
+    definition_digest: str
+    definition: msgspec.Raw = msgspec.Raw(b"null")
+    inputs: dict[str, JSONValue]
+    seed: int
+    principal: str = "local"
+    parent: str | None = None
+    #: The step of the parent that started this one.
+    parent_step: str | None = None
+    #: (id, kind) of every step in file order, so that the fold knows steps that never started.
+    steps: tuple[tuple[str, str], ...] = ()
+    #: Values that every reader masks.
+    secrets: tuple[str, ...] = ()
+    #: Sandbox layers in force, for the record.
+    sandbox: tuple[str, ...] = ()
+
+
+class StepStarted(_StepEvent, tag=True, frozen=True, kw_only=True):
+    attempt: int = 1
+    #: What the step runs with after rendering: a tool's parameters, a code block's bindings.
+    inputs: JSONValue = None
+    #: Number of items, on the event of a `foreach` step itself.
+    items: int | None = None
+
+
+class ToolCalled(_StepEvent, tag=True, frozen=True, kw_only=True):
+    attempt: int = 1
+    #: Counts the calls of one attempt from 1; the idempotency key is execution/step/item/call.
+    call: int
+    #: As the workflow names it.
+    tool: str
+    #: As the catalog resolved it, `server__tool`.
+    resolved: str = ""
+    params: JSONValue = None
+
+
+class ToolReturned(_StepEvent, tag=True, frozen=True, kw_only=True):
+    attempt: int = 1
+    call: int
+    tool: str
+    duration_ms: float
+    result: JSONValue = None
+    error: ErrorRecord | None = None
+
+
+class StepRetried(_StepEvent, tag=True, frozen=True, kw_only=True):
+    """An attempt failed and another follows after `delay_seconds`."""
+
+    attempt: int
+    error: ErrorRecord
+    delay_seconds: float
+    printed: str = ""
+
+
+class StepSucceeded(_StepEvent, tag=True, frozen=True, kw_only=True):
+    attempt: int = 1
+    output: JSONValue = None
+    printed: str = ""
+    duration_ms: float = 0.0
+
+
+class StepFailed(_StepEvent, tag=True, frozen=True, kw_only=True):
+    attempt: int = 1
+    error: ErrorRecord
+    printed: str = ""
+    duration_ms: float = 0.0
+
+
+class StepSkipped(_StepEvent, tag=True, frozen=True, kw_only=True):
+    """`when` was false, or the step failed under `on_error: continue` (then `error` says how)."""
+
+    reason: Literal["when", "error"]
+    attempt: int = 0
+    error: ErrorRecord | None = None
+    printed: str = ""
+    duration_ms: float = 0.0
+
+
+class StepCancelled(_StepEvent, tag=True, frozen=True, kw_only=True):
+    attempt: int = 1
+    duration_ms: float = 0.0
+
+
+class StepWaiting(_StepEvent, tag=True, frozen=True, kw_only=True):
+    #: UTC milliseconds; None waits for a signal.
+    until: int | None = None
+
+
+class ExecutionSucceeded(_Event, tag=True, frozen=True, kw_only=True):
+    outputs: JSONValue
+
+
+class ExecutionFailed(_Event, tag=True, frozen=True, kw_only=True):
+    error: ErrorRecord
+
+
+class ExecutionTimedOut(_Event, tag=True, frozen=True, kw_only=True):
+    error: ErrorRecord
+
+
+class ExecutionCancelled(_Event, tag=True, frozen=True, kw_only=True):
+    error: ErrorRecord
+
+
+Event: TypeAlias = (
+    ExecutionStarted
+    | StepStarted
+    | ToolCalled
+    | ToolReturned
+    | StepRetried
+    | StepSucceeded
+    | StepFailed
+    | StepSkipped
+    | StepCancelled
+    | StepWaiting
+    | ExecutionSucceeded
+    | ExecutionFailed
+    | ExecutionTimedOut
+    | ExecutionCancelled
+)
+
+#: Events after which nothing follows.
+TERMINAL = (ExecutionSucceeded, ExecutionFailed, ExecutionTimedOut, ExecutionCancelled)

@@ -1,0 +1,97 @@
+"""OUTSIDE: every tool that a workflow can call, and the one way to call it.
+
+    catalog   names → ToolRef; what the connected servers offer
+    gateway   the choke point: scope → schema → record → call → record
+    servers   one owner task per MCP server: start, restart, stop
+    stdio     our own MCP client for servers that are processes
+    scripted  a tool source that answers from a script, for tests
+
+Above stand the steps; the recorder is handed in, so this room knows no journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Literal, Protocol
+
+import msgspec
+
+from ael.errors import ErrorRecord
+from ael.values import JSONValue
+
+
+class ToolRef(msgspec.Struct, frozen=True):
+    """A tool and the server that offers it."""
+
+    server: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.server}__{self.name}"
+
+
+class ToolInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What a server says about a tool, validated."""
+
+    ref: ToolRef
+    description: str = ""
+    input_schema: dict[str, JSONValue] = {}
+    output_schema: dict[str, JSONValue] | None = None
+    #: From the tool's annotations: safe to repeat after a crash.
+    repeatable: bool = False
+
+
+class ToolCallStarted(msgspec.Struct, frozen=True, kw_only=True):
+    """The gateway is about to call; handed to the recorder before anything is sent."""
+
+    call: int
+    tool: str
+    resolved: str
+    params: JSONValue
+    #: False: the start must be durable before the call is sent.
+    repeatable: bool
+
+
+class ToolCallEnded(msgspec.Struct, frozen=True, kw_only=True):
+    """The call is over, one way or the other."""
+
+    call: int
+    tool: str
+    duration_ms: float
+    result: JSONValue = None
+    error: ErrorRecord | None = None
+
+
+Recorder = Callable[[ToolCallStarted | ToolCallEnded], Awaitable[None]]
+
+
+class CallContext(msgspec.Struct, kw_only=True):
+    """On whose behalf a tool is called; one per step attempt."""
+
+    #: Names and patterns that the workflow may call.
+    scope: tuple[str, ...]
+    record: Recorder
+    #: execution/step/item, the idempotency key without the call's number.
+    key: str
+    attempt: int = 1
+    principal: str = "local"
+    #: Seconds for each call; None: the server's own.
+    timeout_seconds: float | None = None
+    #: "code" for calls out of code steps, which may not call python_exec.
+    origin: Literal["step", "code"] = "step"
+    #: Resolutions of this execution, shared by its steps: a bare name keeps its meaning.
+    resolved: dict[str, ToolRef] = {}
+    #: Calls made so far in this attempt; the gateway counts.
+    calls: int = 0
+
+
+class ToolGateway(Protocol):
+    """The one way to a tool."""
+
+    async def call(self, name: str, params: dict[str, JSONValue], context: CallContext) -> JSONValue:
+        """Call a tool and return its data.
+
+        Raises ToolRejected, ToolUnavailable, McpConnectionFailed, ParamInvalid, ToolTimeout, ToolFailed,
+        ResourceExhausted or OutputInvalid.
+        """
+        ...

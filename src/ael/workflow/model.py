@@ -1,0 +1,225 @@
+"""The definition of a workflow as frozen types: what a file means once it is read.
+
+`load` makes these from YAML, `schema` renders them as JSON Schema, `plan` orders them. The field names are the
+file's keys (spec: the workflow language), so a reader of one can read the other. Shorthand forms of the file
+(inputs as a list, a bare default, `depends_on` as one name) are gone here: `load` has resolved them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NewType, TypeAlias
+
+import msgspec
+
+from ael.values import JSONValue
+
+StepId = NewType("StepId", str)
+InputType = Literal["string", "integer", "number", "boolean", "array", "object"]
+OnError = Literal["fail", "continue", "retry"]
+PackageProfile = Literal["minimal", "standard", "data_science"]
+Schema: TypeAlias = "dict[str, JSONValue]"
+
+
+class _Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of definition types."""
+
+
+class InputSpec(_Record, frozen=True, kw_only=True):
+    """One input of a workflow."""
+
+    name: str
+    type: InputType = "string"
+    required: bool = True
+    #: UNSET when there is no default; an explicit null is a default and exempt from type and enum.
+    default: JSONValue | msgspec.UnsetType = msgspec.UNSET
+    description: str = ""
+    enum: tuple[JSONValue, ...] | None = None
+    pattern: str | None = None
+    minimum: float | int | None = None
+    maximum: float | int | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    items: Schema | None = None
+    properties: Schema | None = None
+    #: Masked in every record, log and trace.
+    secret: bool = False
+
+
+class OutputSpec(_Record, frozen=True, kw_only=True):
+    """One named result; exactly one of `from_path` and `value`."""
+
+    name: str
+    from_path: str | None = None
+    value: JSONValue | msgspec.UnsetType = msgspec.UNSET
+    description: str = ""
+    default: JSONValue | msgspec.UnsetType = msgspec.UNSET
+    schema: Schema | None = None
+
+
+class RetryPolicy(_Record, frozen=True, kw_only=True):
+    """How a failed attempt is repeated; None means the level above decides. Delays are in seconds."""
+
+    max_attempts: int | None = None
+    initial_delay: float | None = None
+    max_delay: float | None = None
+    backoff_multiplier: float | None = None
+    #: Fraction of the delay that is added at random, from the execution's seed.
+    jitter: float | None = None
+    #: exponential is `backoff_multiplier`, linear n × initial_delay, fixed initial_delay.
+    backoff: Literal["exponential", "linear", "fixed"] | None = None
+    retry_on: tuple[str, ...] | None = None
+    on_exhausted: Literal["fail", "continue"] | None = None
+
+
+class Compensation(_Record, frozen=True, kw_only=True):
+    """What undoes a completed step: exactly one of tool, code and workflow."""
+
+    tool: str | None = None
+    code: str | None = None
+    workflow: str | None = None
+    params: dict[str, JSONValue] = {}
+
+
+class _StepBase(_Record, frozen=True, kw_only=True):
+    id: StepId
+    description: str = ""
+    #: None when the key is absent: the step then waits for every step above it.
+    depends_on: tuple[StepId, ...] | None = None
+    #: An expression as text (bare or in braces) or a boolean.
+    when: str | bool | None = None
+    foreach: str | None = None
+    #: The name that stands for the item; the key `as`.
+    item_name: str = "item"
+    max_parallel: int = 1
+    on_item_error: Literal["fail", "continue"] = "fail"
+    #: Seconds, of one attempt.
+    timeout: float | None = None
+    on_error: OnError | None = None
+    retry: RetryPolicy | None = None
+    idempotent: bool = False
+    compensate: Compensation | None = None
+
+
+class ToolStep(_StepBase, tag="tool", tag_field="kind", frozen=True, kw_only=True):
+    """Call a tool of the catalog."""
+
+    tool: str
+    params: dict[str, JSONValue] = {}
+
+
+class CodeStep(_StepBase, tag="code", tag_field="kind", frozen=True, kw_only=True):
+    """Run Python in the sandbox; also `tool: python_exec` with literal code, which then shows as a tool call."""
+
+    code: str
+    #: False: braces in the code are Python's own.
+    templates: bool = True
+    #: Written as `tool: python_exec`.
+    as_tool: bool = False
+
+
+class WorkflowStep(_StepBase, tag="workflow", tag_field="kind", frozen=True, kw_only=True):
+    """Run another workflow as a child execution; NAME or NAME@VERSION."""
+
+    workflow: str
+    params: dict[str, JSONValue] = {}
+
+
+class ApprovalStep(_StepBase, tag="approval", tag_field="kind", frozen=True, kw_only=True):
+    """Ask a person."""
+
+    message: str
+    approvers: tuple[str, ...] = ()
+    #: Seconds until `on_timeout` decides; None waits for ever. (`timeout` of the step is not used.)
+    expires_after: float | None = None
+    on_timeout: Literal["fail", "approve", "reject"] = "fail"
+    choices: tuple[str, ...] = ()
+
+
+class WaitStep(_StepBase, tag="wait", tag_field="kind", frozen=True, kw_only=True):
+    """Wait; exactly one of the two, each a value or a template."""
+
+    seconds: float | str | None = None
+    until: str | None = None
+
+
+Step: TypeAlias = ToolStep | CodeStep | WorkflowStep | ApprovalStep | WaitStep
+
+
+class SandboxDefaults(_Record, frozen=True, kw_only=True):
+    """`defaults.sandbox`: seconds, calls, bytes, module names."""
+
+    timeout: float | None = None
+    max_tool_calls: int | None = None
+    max_memory: int | None = None
+    allowed_imports: tuple[str, ...] = ()
+
+
+class Defaults(_Record, frozen=True, kw_only=True):
+    """`defaults`: for every step that does not say otherwise."""
+
+    timeout: float | None = None
+    on_error: OnError | None = None
+    retry: RetryPolicy | None = None
+    sandbox: SandboxDefaults = SandboxDefaults()
+
+
+class Packages(_Record, frozen=True, kw_only=True):
+    """What code steps may import."""
+
+    profile: PackageProfile = "standard"
+    additional: tuple[str, ...] = ()
+
+
+class Annotations(_Record, rename="camel", frozen=True, kw_only=True):
+    """MCP tool annotations, passed to clients."""
+
+    title: str | None = None
+    read_only_hint: bool | None = None
+    destructive_hint: bool | None = None
+    idempotent_hint: bool | None = None
+    open_world_hint: bool | None = None
+
+
+class Workflow(_Record, frozen=True, kw_only=True):
+    """A whole definition."""
+
+    name: str
+    #: The text as written: unquoted 1.10 is "1.10".
+    version: str
+    description: str = ""
+    title: str = ""
+    tags: tuple[str, ...] = ()
+    inputs: tuple[InputSpec, ...] = ()
+    steps: tuple[Step, ...]
+    #: UNSET when the file has `outputs` or neither.
+    output: JSONValue | msgspec.UnsetType = msgspec.UNSET
+    outputs: tuple[OutputSpec, ...] = ()
+    defaults: Defaults = Defaults()
+    #: Seconds, of the whole execution.
+    timeout: float | None = None
+    packages: Packages = Packages()
+    #: None when absent: the tools of its own steps and those its code names literally.
+    tools: tuple[str, ...] | None = None
+    on_failure: tuple[Step, ...] = ()
+    finally_: tuple[Step, ...] = msgspec.field(default=(), name="finally")
+    tests: tuple[dict[str, JSONValue], ...] = ()
+    expose: bool = True
+    annotations: Annotations | None = None
+
+
+class Source(_Record, frozen=True, kw_only=True):
+    """Where a definition came from, for locations in errors that arise after loading."""
+
+    #: The path as the user wrote it, or `<stdin>` and the like.
+    file: str
+    text: str
+    #: Path of a value in the document (`steps[0].params.url`) → (line, column), from 1, of the value's first
+    #: character; for a block scalar (`code: |`) the first line of its content and the column of its indentation.
+    marks: dict[str, tuple[int, int]] = {}
+
+
+class Definition(_Record, frozen=True, kw_only=True):
+    """A workflow together with its source; the pair that loading returns and that an execution stores."""
+
+    workflow: Workflow
+    source: Source
