@@ -340,3 +340,15 @@ def _registry(base: type[AelError]) -> dict[str, type[AelError]]:
 
 #: Every code and its class.
 REGISTRY: dict[str, type[AelError]] = _registry(AelError)
+
+
+def from_record(record: ErrorRecord) -> AelError:
+    """Return the error that a record describes, of the class of its code."""
+    kind = REGISTRY.get(record.code, InternalError)
+    error = kind.__new__(kind)
+    Exception.__init__(error, str(record))
+    for field in ErrorRecord.__struct_fields__:
+        if field not in {"code", "category"}:
+            setattr(error, field, getattr(record, field))
+    error.values = {}
+    return error

@@ -1,0 +1,97 @@
+"""STEP KINDS: what one attempt of a step does; one module per kind.
+
+    tool      call a tool through the gateway
+    code      run Python in the sandbox
+    workflow  run another workflow as a child execution
+    approval  ask a person
+    wait      let time pass
+
+A runner knows nothing of order, retries, conditions or records: the engine above does. What a runner needs of an
+execution it finds in its `StepContext`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from ael.errors import AelError
+from ael.plan import PlannedCode
+from ael.sandbox import CodeSession, Limits
+from ael.tools import CallContext
+from ael.values import JSONValue
+from ael.workflow.model import Step
+
+
+class StepResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What an attempt gave."""
+
+    output: JSONValue
+    printed: str = ""
+
+
+class StepFailure(Exception):
+    """An attempt failed; keeps what the step printed until then."""
+
+    def __init__(self, error: AelError, printed: str = "") -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.printed = printed
+
+
+class StepHost(Protocol):
+    """What a step may ask of the engine that runs it."""
+
+    async def run_child(self, workflow: str, inputs: Mapping[str, JSONValue]) -> JSONValue:
+        """Run another workflow as a child execution of this step and return its outputs; raises `AelError`."""
+        ...
+
+    async def sleep(self, until: int) -> None:
+        """Return at `until` (UTC milliseconds); the time spent does not count towards time limits."""
+        ...
+
+    def now(self) -> int:
+        """Return the time of this attempt's start, UTC milliseconds, as recorded."""
+        ...
+
+
+class CodeScope(msgspec.Struct, frozen=True, kw_only=True):
+    """What a code block sees of its execution."""
+
+    inputs: Mapping[str, JSONValue]
+    #: Step id → {output, status, success, error, duration_ms, step_id}.
+    steps: Mapping[str, JSONValue]
+    item: Mapping[str, JSONValue]
+
+
+class StepContext(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt of one step, or of one item of it."""
+
+    execution_id: str
+    #: What the step runs with: a tool's or workflow's parameters, rendered; placeholder values for code; the
+    #: rendered `seconds` and `until` of a wait.
+    values: Mapping[str, JSONValue]
+    seed: int
+    #: Seconds for this attempt; None where the kind has no limit of its own.
+    timeout_seconds: float | None
+    limits: Limits
+    #: UTC seconds that code reads as the time; None: the real clock.
+    clock: float | None
+    host: StepHost
+    call: CallContext
+    call_tool: Callable[[str, dict[str, JSONValue], CallContext], Awaitable[JSONValue]]
+    code: PlannedCode | None = None
+    code_scope: CodeScope | None = None
+    session: CodeSession | None = None
+
+
+class StepRunner(Protocol):
+    """Runs the steps of one kind."""
+
+    async def run(self, step: Step, context: StepContext) -> StepResult:
+        """Make one attempt; raises `StepFailure`."""
+        ...
+
+

@@ -1,0 +1,148 @@
+"""From a file or a name to a plan: find, load, check the code in a child, plan, remember.
+
+A plan is remembered by the digest of its file's text, so that a known workflow needs neither YAML nor Jinja2 nor a
+compiler the next time. Raises `WorkflowNotFound`, `WorkflowInvalid` and its kin.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from ael.app.plan_cache import PlanCache
+from ael.engine.engine import packages_of
+from ael.errors import Problem, WorkflowInvalid, WorkflowNotFound, did_you_mean
+from ael.plan import CodeFacts, Plan, bind_blocks, make_plan
+from ael.sandbox import CodeSource, Sandbox
+from ael.workflow.load import load_file
+from ael.workflow.model import Definition, StepId
+
+_SUFFIXES = (".yaml", ".yml")
+_NAME_LINE = re.compile(rb"^name:[ \t]*[\"']?([A-Za-z][A-Za-z0-9_-]{0,63})[\"']?[ \t]*(?:#.*)?\r?$", re.MULTILINE)
+_NUMBER = re.compile(r"\d+")
+
+#: Largest workflow file, bytes.
+MAX_FILE = 1024 * 1024
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """A workflow that is ready to run."""
+
+    plan: Plan
+    #: The file as it was found.
+    file: str
+    warnings: tuple[Problem, ...] = ()
+
+
+class Definitions:
+    """The workflows of this installation: registered directories, and files by path."""
+
+    def __init__(
+        self,
+        directories: Iterable[Path],
+        sandbox: Sandbox,
+        cache: PlanCache,
+        allowed_imports: tuple[str, ...] = (),
+    ) -> None:
+        self._directories = tuple(directories)
+        self._sandbox = sandbox
+        self._cache = cache
+        self._allowed_imports = allowed_imports
+
+    async def prepare(self, reference: str) -> Prepared:
+        """Return the plan of a file path, a `NAME` or a `NAME@VERSION`."""
+        if _looks_like_path(reference):
+            return await self._prepare_file(reference)
+        return await self._registered(reference)
+
+    async def registered(self, reference: str) -> Plan:
+        """Return the plan of a `NAME` or `NAME@VERSION`, never of a path: what workflow steps may name."""
+        return (await self._registered(reference)).plan
+
+    def files(self) -> list[Path]:
+        """Return every workflow file of the registered directories, sorted."""
+        found: list[Path] = []
+        for directory in self._directories:
+            if directory.is_dir():
+                found += [path for path in directory.rglob("*") if path.suffix in _SUFFIXES and path.is_file()]
+        return sorted(found)
+
+    async def _registered(self, reference: str) -> Prepared:
+        name, _, version = reference.partition("@")
+        by_name = dict(self._names())
+        candidates = [path for found, path in self._names() if found == name]
+        prepared = [await self._prepare_file(str(path)) for path in candidates]
+        _refuse_collisions(name, by_name)
+        if version:
+            prepared = [one for one in prepared if one.plan.workflow.version == version]
+        if not prepared:
+            where = ", ".join(str(path) for path in self._directories) or "no directory"
+            known = {found: None for found in by_name}
+            raise WorkflowNotFound(
+                f"no file in {where} has the name '{name}'" + (f" and version '{version}'" if version else ""),
+                suggestion=did_you_mean(name, known, "workflow") or "Give the path of a file, or add one there.",
+                workflow_id=reference,
+            )
+        versions = {one.plan.workflow.version for one in prepared}
+        if len(versions) < len(prepared):
+            files = " and ".join(sorted(one.file for one in prepared))
+            raise WorkflowInvalid([Problem(message=f"{files} define '{name}' with the same version")])
+        return max(prepared, key=lambda one: version_key(one.plan.workflow.version))
+
+    def _names(self) -> Iterator[tuple[str, Path]]:
+        for path in self.files():
+            if path.stat().st_size <= MAX_FILE:
+                match = _NAME_LINE.search(path.read_bytes())
+                if match is not None:
+                    yield match[1].decode(), path
+
+    async def _prepare_file(self, path: str) -> Prepared:
+        key, remembered = self._cache.find(path, self._allowed_imports)
+        if remembered is not None:
+            return Prepared(plan=remembered, file=path, warnings=remembered.warnings)
+        loaded = load_file(path)
+        plan = await self.plan(loaded.definition, loaded.warnings)
+        if key is not None:
+            self._cache.remember(key, plan)
+        return Prepared(plan=plan, file=path, warnings=plan.warnings)
+
+    async def plan(self, definition: Definition, warnings: tuple[Problem, ...] = ()) -> Plan:
+        """Check the code of a definition in a throwaway child, and plan it; the plan carries all warnings."""
+        blocks = bind_blocks(definition)
+        facts: dict[StepId, CodeFacts] = {}
+        if blocks:
+            packages = packages_of(definition.workflow, self._allowed_imports)
+            sources = [
+                CodeSource(
+                    step_id=step_id,
+                    source=block.source,
+                    placeholders=tuple(name for name, _ in block.placeholders),
+                )
+                for step_id, block in blocks.items()
+            ]
+            found = await self._sandbox.check(packages, sources)
+            facts = dict(zip(blocks, found, strict=True))
+        plan = make_plan(definition, blocks, facts)
+        return msgspec.structs.replace(plan, warnings=(*warnings, *plan.warnings))
+
+
+def _looks_like_path(reference: str) -> bool:
+    return "/" in reference or "\\" in reference or reference.endswith(_SUFFIXES) or Path(reference).exists()
+
+
+def version_key(version: str) -> tuple[int, ...]:
+    """Return a key that orders versions by their numbers."""
+    return tuple(int(number) for number in _NUMBER.findall(version))
+
+
+def _refuse_collisions(name: str, known: Iterable[str]) -> None:
+    folded = name.casefold().replace("-", "_")
+    same = sorted({other for other in known if other.casefold().replace("-", "_") == folded})
+    if len(same) > 1:
+        listed = " and ".join(f"'{other}'" for other in same)
+        raise WorkflowInvalid(
+            [Problem(message=f"{listed} differ only in case or - and _", suggestion="Rename one of them.")]
+        )

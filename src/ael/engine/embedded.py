@@ -1,0 +1,109 @@
+"""The host in this process: events go to a journal, time is the machine's."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from ael.engine.host import StepEnded, StepKey
+from ael.errors import AelError
+from ael.journal import Journal
+from ael.journal.events import Event, StepCancelled, StepFailed, StepSkipped, StepSucceeded
+
+#: Told of every event as it is recorded, before it is durable: (execution id, event).
+OnEvent = Callable[[str, Event], None]
+
+
+class EmbeddedHost:
+    """Records one execution.
+
+    Events gather until someone waits for them: the end of one step and the start of the next share a commit. At
+    most one append is under way, so numbers never overtake each other.
+    """
+
+    def __init__(self, execution_id: str, journal: Journal, seed: int, on_event: OnEvent | None = None) -> None:
+        self._execution_id = execution_id
+        self._journal = journal
+        self._seed = seed
+        self._on_event = on_event
+        self._waiting: list[Event] = []
+        self._submitted = 0
+        self._failure: AelError | None = None
+        self._append: asyncio.Future[None] | None = None
+        #: All events so far, for the fold at the end.
+        self.events: list[Event] = []
+        self._ended: dict[StepKey, StepEnded] = {}
+
+    @property
+    def execution_id(self) -> str:
+        """The id of the execution."""
+        return self._execution_id
+
+    async def step(self, key: StepKey, run: Callable[[], Awaitable[StepEnded]]) -> StepEnded:
+        """See `Host.step`."""
+        known = self._ended.get(key)
+        if known is not None:
+            return known
+        begun = self.elapsed()
+        try:
+            ended = await run()
+        except asyncio.CancelledError:
+            duration = self.elapsed() - begun
+            self.record(StepCancelled(at=self.now(), step_id=key.step_id, index=key.index, duration_ms=duration))
+            raise
+        self.record(ended)
+        await self.commit()
+        return ended
+
+    def record(self, event: Event) -> None:
+        """See `Host.record`."""
+        self.events.append(event)
+        self._waiting.append(event)
+        if isinstance(event, StepSucceeded | StepFailed | StepSkipped):
+            self._ended[StepKey(event.step_id, event.index)] = event
+        if self._on_event is not None:
+            self._on_event(self._execution_id, event)
+
+    async def commit(self) -> None:
+        """See `Host.commit`; raises what the journal raised, now and ever after."""
+        target = len(self.events)
+        while self._failure is None and (self._submitted < target or self._append is not None):
+            if self._append is not None:
+                await asyncio.wait((self._append,))
+                if self._submitted >= target:
+                    break
+            else:
+                await self._flush()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _flush(self) -> None:
+        batch, self._waiting = self._waiting, []
+        first, self._submitted = self._submitted, self._submitted + len(batch)
+        done = self._append = asyncio.get_running_loop().create_future()
+        try:
+            await self._journal.append(self._execution_id, first, batch)
+        except AelError as error:
+            self._failure = error
+        finally:
+            self._append = None
+            done.set_result(None)
+
+    async def sleep(self, until: int) -> None:
+        """See `Host.sleep`."""
+        delay = (until - self.now()) / 1000
+        if delay > 0:
+            await asyncio.sleep(delay)
+
+    def now(self) -> int:
+        """See `Host.now`."""
+        return time.time_ns() // 1_000_000
+
+    def elapsed(self) -> float:
+        """See `Host.elapsed`."""
+        return time.perf_counter_ns() / 1_000_000
+
+    def random_seed(self) -> int:
+        """See `Host.random_seed`."""
+        return self._seed

@@ -1,0 +1,395 @@
+"""The loop over a plan: every step whose dependencies are done starts; the first failure stops it.
+
+Deterministic: it knows no clock, no randomness, no storage and no network, and asks its `Host`. Nothing in it
+assumes one process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from heapq import heapify, heappop, heappush
+
+import msgspec
+
+from ael.engine.host import Host, StepEnded, StepKey
+from ael.engine.retry import Policy, policy_of
+from ael.engine.scope import Scope
+from ael.errors import AelError, InternalError, Location, ResourceExhausted, TemplateFailed
+from ael.journal.events import (
+    StepFailed,
+    StepRetried,
+    StepSkipped,
+    StepStarted,
+    StepSucceeded,
+)
+from ael.plan import Plan, Section, problem_at
+from ael.steps import StepContext, StepFailure, StepResult, StepRunner
+from ael.values import JSONValue
+from ael.workflow.expressions import render, render_value, truth
+from ael.workflow.model import ApprovalStep, CodeStep, RetryPolicy, Step, StepId, ToolStep, WaitStep, WorkflowStep
+
+_log = logging.getLogger("ael.step")
+
+#: Makes the context of one attempt: (step, index, item, attempt, rendered values) → context.
+MakeContext = Callable[[Step, int | None, Mapping[str, JSONValue], int, dict[str, JSONValue]], StepContext]
+
+
+class Interpreter:
+    """Runs the sections of one plan."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        host: Host,
+        scope: Scope,
+        runners: Mapping[str, StepRunner],
+        make_context: MakeContext,
+        *,
+        retry: RetryPolicy,
+        max_parallel: int,
+        max_steps: int,
+    ) -> None:
+        self._plan = plan
+        self._host = host
+        self._scope = scope
+        self._runners = runners
+        self._make_context = make_context
+        self._retry = retry
+        self._max_parallel = max_parallel
+        self._max_steps = max_steps
+        self._started = 0
+
+    async def run(self, section: Section) -> StepFailed | None:
+        """Run one section; return the failure that stopped it, if any."""
+        steps = self._plan.section(section)
+        graph = _Ready(steps, self._plan.dependencies)
+        running: dict[asyncio.Task[StepEnded], Step] = {}
+        async with asyncio.TaskGroup() as group:
+            while graph or running:
+                while graph and len(running) < self._max_parallel:
+                    step = graph.take()
+                    if running or graph:
+                        running[group.create_task(self._step(step))] = step
+                        continue
+                    # Alone: a task of its own would only cost time.
+                    ended = await self._step(step)
+                    if isinstance(ended, StepFailed):
+                        return ended
+                    graph.release(step.id)
+                if not running:
+                    continue
+                done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                failed: StepFailed | None = None
+                for task in sorted(done, key=lambda task: graph.position(running[task].id)):
+                    step, ended = running.pop(task), task.result()
+                    graph.release(step.id)
+                    if isinstance(ended, StepFailed):
+                        failed = failed or ended
+                if failed is not None:
+                    for task in running:
+                        task.cancel()
+                    return failed
+        return None
+
+    # -- one step -----------------------------------------------------------------------------------------------
+
+    async def _step(self, step: Step) -> StepEnded:
+        ended = await self._host.step(StepKey(step.id), lambda: self._perform(step))
+        self._scope.finished(ended)
+        return ended
+
+    async def _perform(self, step: Step) -> StepEnded:
+        policy = policy_of(step, self._plan.workflow, self._retry)
+        begun = self._host.elapsed()
+        try:
+            self._count(1)
+            if not self._wanted(step):
+                return StepSkipped(at=self._host.now(), step_id=step.id, reason="when")
+            items = self._items(step)
+        except AelError as error:
+            return self._settle(step, None, policy, StepFailure(error), 1, begun)
+        if items is None:
+            return await self._attempts(step, policy, None, {})
+        return await self._foreach(step, policy, items, begun)
+
+    def _wanted(self, step: Step) -> bool:
+        if step.when is None or isinstance(step.when, bool):
+            return step.when is not False
+        with self._located(step, "when", step.when):
+            return truth(self._plan.conditions[step.when], self._scope.of_step(step.id, {}))
+
+    async def _attempts(
+        self, step: Step, policy: Policy, index: int | None, item: Mapping[str, JSONValue]
+    ) -> StepEnded:
+        host, attempt, begun = self._host, 1, self._host.elapsed()
+        while True:
+            try:
+                result = await self._attempt(step, index, item, attempt)
+            except StepFailure as failure:
+                error = failure.error.at_step(step.id, attempt)
+                delay = policy.delay(error, attempt, self.seed_of(step.id, index, attempt))
+                if delay is None:
+                    return self._settle(step, index, policy, failure, attempt, begun)
+                host.record(
+                    StepRetried(
+                        at=host.now(),
+                        step_id=step.id,
+                        index=index,
+                        attempt=attempt,
+                        error=error.record(),
+                        delay_seconds=delay,
+                        printed=failure.printed,
+                    )
+                )
+            else:
+                return StepSucceeded(
+                    at=host.now(),
+                    step_id=step.id,
+                    index=index,
+                    attempt=attempt,
+                    output=result.output,
+                    printed=result.printed,
+                    duration_ms=host.elapsed() - begun,
+                )
+            await host.sleep(host.now() + int(delay * 1000))
+            attempt += 1
+
+    async def _attempt(
+        self, step: Step, index: int | None, item: Mapping[str, JSONValue], attempt: int
+    ) -> StepResult:
+        """Make one attempt; whatever goes wrong becomes a `StepFailure`."""
+        host = self._host
+        try:
+            values = self._values(step, item)
+        except AelError as error:
+            host.record(StepStarted(at=host.now(), step_id=step.id, index=index, attempt=attempt))
+            raise StepFailure(error) from error
+        shown = self._shown(step, values)
+        host.record(StepStarted(at=host.now(), step_id=step.id, index=index, attempt=attempt, inputs=shown))
+        try:
+            context = self._make_context(step, index, item, attempt, values)
+            return await self._runners[_kind(step)].run(step, context)
+        except (StepFailure, asyncio.CancelledError):
+            raise
+        except AelError:
+            # Journal and conflict errors end the execution: nothing may go on that is not recorded.
+            raise
+        except Exception as error:  # a defect of AEL: recorded under an id, the stack goes to the log
+            incident = secrets.token_hex(4)
+            _log.exception("internal error %s in step '%s'", incident, step.id)
+            raise StepFailure(InternalError(f"report it as {incident}; the log has the details")) from error
+
+    def _settle(
+        self, step: Step, index: int | None, policy: Policy, failure: StepFailure, attempt: int, begun: float
+    ) -> StepFailed | StepSkipped:
+        record = failure.error.at_step(step.id, attempt).record()
+        at, duration = self._host.now(), self._host.elapsed() - begun
+        if policy.after() == "continue":
+            return StepSkipped(
+                at=at,
+                step_id=step.id,
+                index=index,
+                reason="error",
+                attempt=attempt,
+                error=record,
+                printed=failure.printed,
+                duration_ms=duration,
+            )
+        return StepFailed(
+            at=at,
+            step_id=step.id,
+            index=index,
+            attempt=attempt,
+            error=record,
+            printed=failure.printed,
+            duration_ms=duration,
+        )
+
+    # -- foreach ------------------------------------------------------------------------------------------------
+
+    def _items(self, step: Step) -> list[JSONValue] | None:
+        if step.foreach is None:
+            return None
+        with self._located(step, "foreach", step.foreach):
+            found = render(self._plan.conditions[step.foreach], self._scope.of_step(step.id, {}))
+        if isinstance(found, dict):
+            found = [{"key": key, "value": value} for key, value in found.items()]
+        if not isinstance(found, list):
+            detail = f"foreach of step '{step.id}' gives {type(found).__name__}, not a list or an object"
+            raise TemplateFailed(detail, suggestion="Give a list, or an object whose entries become {key, value}.")
+        self._count(len(found))
+        return found
+
+    async def _foreach(self, step: Step, policy: Policy, items: list[JSONValue], begun: float) -> StepEnded:
+        host = self._host
+        host.record(StepStarted(at=host.now(), step_id=step.id, items=len(items)))
+        outputs: list[JSONValue] = [None] * len(items)
+        indices = iter(range(len(items)))
+        failed: list[StepFailed] = []
+
+        async def work() -> None:
+            for index in indices:
+                if failed:
+                    return
+                ended = await self._item(step, policy, index, items[index])
+                if isinstance(ended, StepFailed):
+                    failed.append(ended)
+                elif isinstance(ended, StepSucceeded):
+                    outputs[index] = ended.output
+
+        workers = min(step.max_parallel, max(len(items), 1))
+        if workers == 1:
+            await work()
+        else:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(workers):
+                    group.create_task(work())
+        duration = host.elapsed() - begun
+        if not failed:
+            return StepSucceeded(at=host.now(), step_id=step.id, output=outputs, duration_ms=duration)
+        first = min(failed, key=lambda ended: ended.index or 0)
+        if policy.after() == "continue":
+            return StepSkipped(
+                at=host.now(), step_id=step.id, reason="error", error=first.error, duration_ms=duration
+            )
+        return msgspec.structs.replace(first, index=None, at=host.now(), duration_ms=duration)
+
+    async def _item(self, step: Step, policy: Policy, index: int, item: JSONValue) -> StepEnded:
+        names: dict[str, JSONValue] = {"item": item, "index": index, step.item_name: item}
+
+        async def run() -> StepEnded:
+            ended = await self._attempts(step, policy, index, names)
+            if isinstance(ended, StepFailed) and step.on_item_error == "continue":
+                return StepSkipped(
+                    at=ended.at,
+                    step_id=step.id,
+                    index=index,
+                    reason="error",
+                    attempt=ended.attempt,
+                    error=ended.error,
+                    printed=ended.printed,
+                    duration_ms=ended.duration_ms,
+                )
+            return ended
+
+        return await self._host.step(StepKey(step.id, index), run)
+
+    # -- values -------------------------------------------------------------------------------------------------
+
+    def _values(self, step: Step, item: Mapping[str, JSONValue]) -> dict[str, JSONValue]:
+        """Render what an attempt runs with; raises `TemplateFailed` with its place in the file."""
+        scope = self._scope.of_step(step.id, item)
+        match step:
+            case ToolStep() | WorkflowStep():
+                with self._located(step, "params", ""):
+                    return {key: self._render(step, f"params.{key}", value, scope) for key, value in step.params.items()}
+            case CodeStep():
+                with self._located(step, "code", step.code):
+                    return {name: render(template, scope) for name, template in self._plan.code[step.id].bindings}
+            case WaitStep():
+                return {
+                    "seconds": self._render(step, "wait.seconds", step.seconds, scope),
+                    "until": self._render(step, "wait.until", step.until, scope),
+                }
+            case ApprovalStep():
+                return {"message": self._render(step, "approval.message", step.message, scope)}
+
+    def _render(self, step: Step, path: str, value: JSONValue, scope: Mapping[str, JSONValue]) -> JSONValue:
+        with self._located(step, path, value if isinstance(value, str) else ""):
+            return render_value(value, self._plan.templates, scope)
+
+    def _shown(self, step: Step, values: dict[str, JSONValue]) -> JSONValue:
+        """Return what the record shows as the step's inputs: for code, the value of each template."""
+        if not isinstance(step, CodeStep):
+            return values
+        bindings = dict(self._plan.code[step.id].bindings)
+        return {bindings[name].source.strip(): value for name, value in values.items()} or None
+
+    def _located(self, step: Step, path: str, text: str) -> _Located:
+        return _Located(self._plan, step.id, path, text)
+
+    def _count(self, number: int) -> None:
+        self._started += number
+        if self._started > self._max_steps:
+            raise ResourceExhausted(
+                f"the execution runs more than {self._max_steps} steps (foreach items count)",
+                suggestion="Raise execution.max_steps in the configuration.",
+            )
+
+    def seed_of(self, step_id: StepId, index: int | None, attempt: int) -> int:
+        """Return the seed of one attempt, which scheduling does not change."""
+        text = f"{self._host.random_seed()}/{step_id}/{index}/{attempt}"
+        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+
+
+class _Located:
+    """Gives a template error its place in the file; a context manager."""
+
+    def __init__(self, plan: Plan, step_id: StepId, path: str, text: str) -> None:
+        self._plan = plan
+        self._step_id = step_id
+        self._path = path
+        self._text = text
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, TemplateFailed) and error.location is None:
+            error.location = _place(self._plan, self._step_id, self._path)
+
+
+def _place(plan: Plan, step_id: StepId, path: str) -> Location | None:
+    for section in ("steps", "on_failure", "finally"):
+        for index, step in enumerate(plan.section(section)):
+            if step.id == step_id:
+                return problem_at(plan.definition.source, f"{section}[{index}].{path}", "", 0, "").location
+    return None
+
+
+def _kind(step: Step) -> str:
+    match step:
+        case ToolStep():
+            return "tool"
+        case CodeStep():
+            return "code"
+        case WorkflowStep():
+            return "workflow"
+        case ApprovalStep():
+            return "approval"
+        case WaitStep():
+            return "wait"
+
+
+class _Ready:
+    """Steps whose dependencies are done, in file order."""
+
+    def __init__(self, steps: Sequence[Step], dependencies: Mapping[StepId, Sequence[StepId]]) -> None:
+        self._steps = steps
+        self._position = {step.id: index for index, step in enumerate(steps)}
+        self._missing = {step.id: len(dependencies[step.id]) for step in steps}
+        self._dependents: dict[StepId, list[StepId]] = {step.id: [] for step in steps}
+        for step in steps:
+            for before in dependencies[step.id]:
+                self._dependents[before].append(step.id)
+        self._ready = [index for index, step in enumerate(steps) if not self._missing[step.id]]
+        heapify(self._ready)
+
+    def __bool__(self) -> bool:
+        return bool(self._ready)
+
+    def position(self, step_id: StepId) -> int:
+        return self._position[step_id]
+
+    def take(self) -> Step:
+        return self._steps[heappop(self._ready)]
+
+    def release(self, step_id: StepId) -> None:
+        for after in self._dependents[step_id]:
+            self._missing[after] -= 1
+            if not self._missing[after]:
+                heappush(self._ready, self._position[after])
