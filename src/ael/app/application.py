@@ -1,0 +1,193 @@
+"""App: the use cases. Interfaces translate a request, call one method, and render what comes back.
+
+What leaves this room is masked: no secret is in an `Execution`, an event or an error that a method gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import msgspec
+
+from ael.app.build import Parts, build
+from ael.app.definitions import Definitions, Prepared
+from ael.app.doctor import Check, check_installation
+from ael.app.settings import Settings
+from ael.engine.engine import Request, new_execution_id, new_seed
+from ael.engine.preview import Preview, preview
+from ael.errors import Problem, ProblemsError
+from ael.journal import ExecutionSummary
+from ael.journal.events import Event, ExecutionStarted
+from ael.journal.fold import Execution, fold, mask_execution
+from ael.observe.masking import Masker
+from ael.values import JSONValue, text
+from ael.workflow.inputs import validate_inputs
+from ael.workflow.load import load_file
+from ael.workflow.model import Workflow
+
+#: Told of every event as it happens, masked: (execution id, event).
+OnEvent = Callable[[str, Event], None]
+
+_Struct = TypeVar("_Struct", bound=msgspec.Struct)
+
+
+class ValidationReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong with one file."""
+
+    file: str
+    #: Empty when the file is too broken to have one.
+    name: str = ""
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def valid(self) -> bool:
+        """No problem is an error."""
+        return all(problem.severity == "warning" for problem in self.problems)
+
+
+class App:
+    """One installation of AEL in this process; an async context manager."""
+
+    def __init__(self, settings: Settings, parts: Parts) -> None:
+        self.settings = settings
+        self._parts = parts
+        self._definitions: Definitions = parts.definitions
+        self._masker = Masker(settings.secrets)
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """Assemble the application; nothing is started or opened before it is needed."""
+        return cls(settings, build(settings))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._parts.close()
+
+    # -- workflows ----------------------------------------------------------------------------------------------
+
+    def start_early(self, reference: str) -> None:
+        """Begin what running `reference` will need, as far as that is known without loading it."""
+        self._parts.start_early(reference)
+
+    async def prepare(self, reference: str) -> Prepared:
+        """Return the workflow of a file path, a `NAME` or a `NAME@VERSION`.
+
+        Raises `WorkflowNotFound`, `WorkflowInvalid` or its kin, `SandboxUnavailable`.
+        """
+        return await self._definitions.prepare(reference)
+
+    async def validate(self, path: str) -> ValidationReport:
+        """Return all that is wrong with one file; raises `SandboxUnavailable` where code cannot be checked."""
+        name = ""
+        try:
+            loaded = load_file(path)
+            name = loaded.definition.workflow.name
+            plan = await self._definitions.plan(loaded.definition, loaded.warnings)
+        except ProblemsError as error:
+            return ValidationReport(file=path, name=name, problems=error.problems)
+        return ValidationReport(file=path, name=name, problems=plan.warnings)
+
+    def workflow_files(self) -> list[Path]:
+        """Return the files of the registered directories."""
+        return self._definitions.files()
+
+    # -- executions ---------------------------------------------------------------------------------------------
+
+    async def run(
+        self,
+        prepared: Prepared,
+        inputs: Mapping[str, JSONValue],
+        *,
+        seed: int | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 # the execution's limit, recorded; not this call's
+        principal: str = "local",
+        on_event: OnEvent | None = None,
+    ) -> Execution:
+        """Run a workflow to its end; a failed one is a result.
+
+        Cancelling the task cancels the execution, which is recorded before `CancelledError` goes on. Raises
+        `InputInvalid`, `QueueFull`, `JournalUnavailable`.
+        """
+        workflow = prepared.plan.workflow
+        checked = validate_inputs(workflow, inputs)
+        secrets = (*self.settings.secrets, *_secret_values(workflow, checked))
+        masker = Masker(secrets) if secrets else self._masker
+        request = Request(
+            plan=prepared.plan,
+            inputs=checked,
+            execution_id=new_execution_id(),
+            seed=new_seed() if seed is None else seed,
+            timeout_seconds=timeout,
+            principal=principal,
+            secrets=secrets,
+        )
+        execution = await self._parts.engine().run(request, _masked(on_event, masker))
+        return mask_execution(execution, masker)
+
+    async def dry_run(self, prepared: Prepared, inputs: Mapping[str, JSONValue]) -> Preview:
+        """Return the plan and what the first steps would run with; calls nothing."""
+        workflow = prepared.plan.workflow
+        checked = validate_inputs(workflow, inputs)
+        shown = preview(prepared.plan, checked, self._parts.options.template_env)
+        return _mask_struct(shown, Masker((*self.settings.secrets, *_secret_values(workflow, checked))))
+
+    async def execution(self, execution_id: str) -> Execution:
+        """Return one execution; the id may be shortened. Raises `ExecutionNotFound`, `JournalUnavailable`."""
+        full, events = await self._parts.journal().read(execution_id)
+        return mask_execution(fold(full, events), Masker(_recorded_secrets(events, self.settings.secrets)))
+
+    async def executions(
+        self, *, status: str | None = None, workflow: str | None = None, limit: int = 100
+    ) -> list[ExecutionSummary]:
+        """Return executions, newest first."""
+        return await self._parts.journal().summaries(status=status, workflow=workflow, limit=limit)
+
+    async def doctor(self) -> list[Check]:
+        """Return how this installation is doing."""
+        return await check_installation(self.settings, self._parts)
+
+
+def _secret_values(workflow: Workflow, inputs: Mapping[str, JSONValue]) -> tuple[str, ...]:
+    """Return the texts that an execution must never show: the values of its secret inputs."""
+    found: list[str] = []
+    for spec in workflow.inputs:
+        if spec.secret and spec.name in inputs:
+            found += _leaves(inputs[spec.name])
+    return tuple(dict.fromkeys(value for value in found if value))
+
+
+def _leaves(value: JSONValue) -> list[str]:
+    if isinstance(value, dict):
+        return [leaf for item in value.values() for leaf in _leaves(item)]
+    if isinstance(value, list):
+        return [leaf for item in value for leaf in _leaves(item)]
+    return [] if value is None or isinstance(value, bool) else [text(value)]
+
+
+def _recorded_secrets(events: Sequence[Event], configured: tuple[str, ...]) -> tuple[str, ...]:
+    recorded = [event.secrets for event in events[:1] if isinstance(event, ExecutionStarted)]
+    return tuple(dict.fromkeys((*configured, *(value for values in recorded for value in values))))
+
+
+def _masked(on_event: OnEvent | None, masker: Masker) -> OnEvent | None:
+    if on_event is None:
+        return None
+
+    def tell(execution_id: str, event: Event) -> None:
+        on_event(execution_id, _mask_struct(event, masker))
+
+    return tell
+
+
+def _mask_struct(value: _Struct, masker: Masker) -> _Struct:
+    """Return a copy of an event or preview in which no secret is left."""
+    if not masker:
+        return value
+    return msgspec.convert(masker.value(msgspec.to_builtins(value)), type(value))
