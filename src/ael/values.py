@@ -9,13 +9,17 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
 from ael.errors import OutputInvalid
 
-JSONValue: TypeAlias = "None | bool | int | float | str | list[JSONValue] | dict[str, JSONValue]"
+if TYPE_CHECKING:
+    JSONValue: TypeAlias = "None | bool | int | float | str | list[JSONValue] | dict[str, JSONValue]"
+else:
+    # msgspec resolves annotations at run time and knows no recursive alias.
+    JSONValue = Any
 
 #: Deepest nesting of a value that enters or leaves a workflow.
 MAX_DEPTH = 64
