@@ -1,0 +1,421 @@
+"""Runs code blocks in a locked child: one request, one answer, on one descriptor. Standard library only.
+
+Nothing here is trusted by the host: every limit and every answer is checked there again.
+"""
+
+from __future__ import annotations
+
+import builtins
+import dataclasses
+import datetime
+import decimal
+import enum
+import errno
+import json
+import marshal
+import math
+import os
+import select
+import struct
+import time
+from collections.abc import Callable
+from typing import Any
+
+import asyncio
+
+import binder
+import check
+import guard
+
+#: Captured output beyond this is cut, characters.
+_MAX_PRINTED = 1 << 20
+_MAX_DEPTH = 64
+_HEADER = struct.Struct("<I")
+_CHUNK = 1 << 20
+
+
+class ToolError(Exception):
+    """A tool call failed; what the host tells of it."""
+
+    def __init__(self, code: str, message: str, retryable: bool, detail: str, number: int) -> None:  # noqa: FBT001 # data
+        super().__init__(f"{message}: {detail}" if detail else message)
+        self.code = code
+        self.message = message
+        self.retryable = retryable
+        self.detail = detail
+        self._number = number
+
+
+class ResultError(Exception):
+    """A result is not strict JSON."""
+
+
+class Channel:
+    """Length-prefixed messages on the child's one descriptor."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.calls = 0
+        self.answers: dict[int, dict[str, Any]] = {}
+
+    def receive(self) -> bytearray:
+        """Return the next message; the host closing the descriptor ends the child."""
+        (size,) = _HEADER.unpack(self._exactly(_HEADER.size))
+        return self._exactly(size)
+
+    def _exactly(self, size: int) -> bytearray:
+        data = bytearray()
+        while len(data) < size:
+            part = os.read(self.descriptor, min(size - len(data), _CHUNK))
+            if not part:
+                os._exit(0)
+            data += part
+        return data
+
+    def send(self, data: bytes) -> None:
+        """Send one message."""
+        view = memoryview(_HEADER.pack(len(data)) + data)
+        while view:
+            view = view[os.write(self.descriptor, view) :]
+
+    def call(self, name: object, params: object) -> int:
+        """Ask the host to call a tool; return the call's number."""
+        if not isinstance(name, str):
+            raise TypeError("the name of a tool is a string")
+        if params is not None and not isinstance(params, dict):
+            raise TypeError("the parameters of a tool are a dict")
+        try:
+            encoded = encode({} if params is None else params, f"parameters of '{name}'")
+        except ResultError as error:
+            raise TypeError(str(error)) from None
+        self.calls += 1
+        head = json.dumps({"t": "call", "id": self.calls, "name": name})[:-1]
+        self.send(f'{head}, "params": {encoded}}}'.encode())
+        return self.calls
+
+    def pump(self) -> int:
+        """Read one answer and keep it; return its number."""
+        answer = json.loads(self.receive())
+        number: int = answer["id"]
+        self.answers[number] = answer
+        return number
+
+    def result(self, number: int) -> Any:
+        """Return what a call gave, once its answer is here; raises `ToolError`."""
+        answer = self.answers.pop(number)
+        error = answer.get("error")
+        if error is None:
+            return answer["result"]
+        raise ToolError(error["code"], error["message"], error["retryable"], error["detail"], number)
+
+
+class Loop(asyncio.BaseEventLoop):
+    """An event loop over one descriptor: no epoll, no self-pipe, no threads."""
+
+    def __init__(self, channel: Channel) -> None:
+        super().__init__()
+        self._selector = self
+        self._channel = channel
+        self._pending: dict[int, asyncio.Future[None]] = {}
+
+    def answered(self, number: int) -> asyncio.Future[None]:
+        """Return a future that is done when the call's answer is here."""
+        future = self._pending[number] = self.create_future()
+        return future
+
+    def select(self, timeout: float | None) -> tuple[()]:
+        """Wait for an answer or the next timer (asyncio's name)."""
+        if not self._pending:
+            if timeout is None:
+                raise RuntimeError("the code waits for something that can never happen")
+            if timeout > 0:
+                time.sleep(timeout)
+            return ()
+        poller = select.poll()
+        poller.register(self._channel.descriptor, select.POLLIN)
+        if poller.poll(None if timeout is None else math.ceil(max(0.0, timeout) * 1000)):
+            future = self._pending.pop(self._channel.pump(), None)
+            if future is not None and not future.done():
+                future.set_result(None)
+        return ()
+
+    def _process_events(self, events: object) -> None:
+        """Nothing to do: `select` has done it (asyncio's name)."""
+
+    def _write_to_self(self) -> None:
+        """Nobody calls from another thread (asyncio's name)."""
+
+
+class Tools:
+    """`context.tools`."""
+
+    __slots__ = ("_call", "_wait")
+
+    def __init__(self, call: Callable[..., Any], wait: Callable[..., Any]) -> None:
+        self._call = call
+        self._wait = wait
+
+    async def call(self, name: str, params: dict[str, Any] | None = None) -> Any:
+        """Call a tool and return its data; raises ToolError."""
+        return await self._wait(name, params)
+
+
+class View(dict[str, Any]):
+    """A step's result: `.output`, `.status` … and the same as keys."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"a step has no '{name}'; it has {', '.join(self)}") from None
+
+
+class Steps(dict[str, View]):
+    """The results of earlier steps by id."""
+
+    __slots__ = ()
+
+    def __missing__(self, key: str) -> View:
+        raise KeyError(f"step '{key}' has no result here; this step waits for {', '.join(self) or 'no other'}")
+
+
+class Context:
+    """`context`."""
+
+    __slots__ = ("config", "execution_id", "index", "inputs", "item", "steps", "tools")
+
+
+class Output:
+    """What `print` and `log` leave behind."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.size = 0
+
+    def write(self, text: str) -> int:
+        if self.size < _MAX_PRINTED:
+            self.parts.append(text[: _MAX_PRINTED - self.size])
+            if self.size + len(text) > _MAX_PRINTED:
+                self.parts.append("\n[output cut: more than 1 MiB]\n")
+        self.size += len(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def print(self, *values: object, sep: str | None = " ", end: str | None = "\n", file: Any = None, flush: bool = False) -> None:  # noqa: FBT001, FBT002 # print's own signature
+        text = (" " if sep is None else sep).join(map(str, values)) + ("\n" if end is None else end)
+        (self if file is None else file).write(text)
+
+    def log(self, message: object, **fields: object) -> None:
+        shown = "".join(f" {key}={value!r}" for key, value in fields.items())
+        self.write(f"{message}{shown}\n")
+
+
+class _Json:
+    """`json` as code knows it; `loads` gives back data that is data already."""
+
+    def __init__(self, facade: Any) -> None:
+        for name in ("dumps", "dump", "load", "JSONDecodeError", "JSONEncoder", "JSONDecoder"):
+            setattr(self, name, getattr(facade, name))
+
+    @staticmethod
+    def loads(text: Any, **options: Any) -> Any:
+        return text if isinstance(text, list | dict) else json.loads(text, **options)
+
+
+class Worker:
+    """Runs requests of one execution."""
+
+    def __init__(self, channel: Channel, allowed: frozenset[str], facades: guard.Facades, world: guard.World, *, guarded: bool) -> None:
+        self.channel = channel
+        self.allowed = allowed
+        self.guarded = guarded
+        self.world = world
+        self.table = guard.restricted_builtins(facades) if guarded else dict(vars(builtins))
+
+    def serve(self) -> None:
+        """Answer requests until the host is done."""
+        while True:
+            message = self.channel.receive()
+            (size,) = _HEADER.unpack_from(message)
+            blob, request = bytes(message[4 : 4 + size]), json.loads(message[4 + size :])
+            if request.get("t") == "check":
+                self._check(request)
+            else:
+                self.channel.send(self._run(blob, request))
+
+    def _check(self, request: dict[str, Any]) -> None:
+        for block in request["blocks"]:
+            facts = check.check_block(block["source"], block["placeholders"], self.allowed, guarded=self.guarded)
+            blob = facts.pop("blob")
+            self.channel.send(_HEADER.pack(len(blob)) + blob + json.dumps(facts).encode())
+
+    def _run(self, blob: bytes, request: dict[str, Any]) -> bytes:
+        output = Output()
+        self.channel.calls = 0
+        self.channel.answers.clear()
+        try:
+            uses_loop, code = marshal.loads(blob)
+            self.world.begin(request["seed"], request["clock"])
+            loop = Loop(self.channel) if uses_loop else None
+            names = self._globals(request, output, loop)
+            exec(code, names)
+            coroutine = names[check.STEP]()
+            result = _drive(coroutine) if loop is None else loop.run_until_complete(coroutine)
+            encoded = encode(result, "result", request["max_output"])
+        except BaseException as error:  # noqa: BLE001 # code may raise anything, and the host decides what it means
+            return _failure(error, "".join(output.parts))
+        head = json.dumps({"t": "done", "printed": "".join(output.parts)})[:-1]
+        return f'{head}, "result": {encoded}}}'.encode("utf-8", "surrogatepass")
+
+    def _globals(self, request: dict[str, Any], output: Output, loop: Loop | None) -> dict[str, Any]:
+        channel = self.channel
+
+        def call_tool(name: str, params: dict[str, Any] | None = None) -> Any:
+            number = channel.call(name, params)
+            while number not in channel.answers:
+                other = channel.pump()
+                waiting = None if loop is None else loop._pending.pop(other, None)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(None)
+            return channel.result(number)
+
+        async def wait(name: str, params: dict[str, Any] | None) -> Any:
+            if loop is None:
+                return call_tool(name, params)
+            number = channel.call(name, params)
+            await loop.answered(number)
+            return channel.result(number)
+
+        context = Context()
+        context.inputs = request["inputs"]
+        context.steps = Steps({key: View(value) for key, value in request["steps"].items()})
+        context.config = request["config"]
+        context.execution_id = request["execution_id"]
+        context.tools = Tools(call_tool, wait)
+        context.item = request["item"].get("item")
+        context.index = request["item"].get("index")
+        table = dict(self.table)
+        table["print"] = output.print
+        return {
+            **request["item"],
+            **request["bindings"],
+            "__builtins__": table,
+            "__name__": "step",
+            "context": context,
+            "inputs": context.inputs,
+            "steps": context.steps,
+            "tools": context.tools,
+            "item": context.item,
+            "index": context.index,
+            "call_tool": call_tool,
+            "log": output.log,
+            "json": _Json(json),
+            "ToolError": ToolError,
+            "ael_format__": guard.safe_format,
+            binder.TEXT: binder.text,
+        }
+
+
+def _drive(coroutine: Any) -> Any:
+    """Run a coroutine that never waits: without asyncio nothing in it can."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return done.value
+    raise RuntimeError("the code waits for something that can never happen")
+
+
+# -- results ---------------------------------------------------------------------------------------------------------
+
+
+def encode(value: object, what: str, limit: int | None = None) -> str:
+    """Return strict JSON; raises `ResultError` naming the first part that is not, `MemoryError` never means size."""
+    _strict(value, what, 0)
+    encoded = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    if limit is not None and len(encoded) > limit:
+        raise OverflowError(f"the result has {len(encoded)} bytes as JSON, the limit is {limit}")
+    return encoded
+
+
+_HINTS: tuple[tuple[Any, str], ...] = (
+    ((datetime.date, datetime.time), "use .isoformat()"),
+    (datetime.timedelta, "use .total_seconds()"),
+    (decimal.Decimal, "use str() or float()"),
+    ((set, frozenset), "use sorted() or list()"),
+    ((bytes, bytearray), "use .decode() or base64"),
+    (enum.Enum, "use .value"),
+    (complex, "use [z.real, z.imag]"),
+)
+
+
+def _strict(value: Any, path: str, depth: int) -> None:
+    kind = type(value)
+    if value is None or kind is str or kind is bool:
+        return
+    if kind is int:
+        if not -(2**63) <= value < 2**64:
+            raise ResultError(f"{path} is an integer beyond 64 bits; use str()")
+    elif kind is float:
+        if not math.isfinite(value):
+            raise ResultError(f"{path} is {value}, which JSON cannot hold")
+    elif isinstance(value, dict):
+        if depth >= _MAX_DEPTH:
+            raise ResultError(f"{path[:200]} is nested deeper than {_MAX_DEPTH} levels")
+        for key, item in value.items():
+            if type(key) is not str:
+                raise ResultError(f"{path} has the key {key!r:.80} of type {type(key).__name__}; JSON keys are strings")
+            _strict(item, f"{path}.{key:.80}", depth + 1)
+    elif isinstance(value, list | tuple):
+        if depth >= _MAX_DEPTH:
+            raise ResultError(f"{path[:200]} is nested deeper than {_MAX_DEPTH} levels")
+        for index, item in enumerate(value):
+            _strict(item, f"{path}[{index}]", depth + 1)
+    elif not (isinstance(value, str | int) and not isinstance(value, enum.Enum)):
+        hint = next((f"; {text}" for kinds, text in _HINTS if isinstance(value, kinds)), "")
+        if not hint and dataclasses.is_dataclass(value):
+            hint = "; use dataclasses.asdict()"
+        raise ResultError(f"{path} is of type {kind.__name__}, which is not JSON{hint}")
+
+
+def _failure(error: BaseException, printed: str) -> bytes:
+    kind = "runtime"
+    number = None
+    if isinstance(error, ToolError):
+        kind, number = "tool", error._number
+    elif isinstance(error, guard.SecurityError):
+        kind = "security"
+    elif isinstance(error, ResultError):
+        kind = "output"
+    elif isinstance(error, MemoryError):
+        kind = "memory"
+    elif isinstance(error, OverflowError) and str(error).startswith("the result has "):
+        kind = "size"
+    elif isinstance(error, OSError) and error.errno == errno.EPERM:
+        kind = "denied"
+    try:
+        text = str(error)[:4000]
+    except BaseException as broken:  # noqa: BLE001 # an exception whose text raises is code's doing
+        text = f"(its text raised {type(broken).__name__})"
+    answer = {
+        "t": "error",
+        "kind": kind,
+        "type": type(error).__name__[:200],
+        "message": text,
+        "line": _line(error),
+        "call": number,
+        "printed": printed,
+    }
+    return json.dumps(answer).encode()
+
+
+def _line(error: BaseException) -> int | None:
+    line, trace = None, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == "<step>":
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line

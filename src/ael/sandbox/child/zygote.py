@@ -1,0 +1,227 @@
+"""Locks itself down, then forks children on request. Run by path as a script; standard library only.
+
+    argv[1]   JSON: descriptor, modules, paths, guarded
+    control   SOCK_SEQPACKET; the host asks, one answer each, in order
+              b"F" + u64   fork a child with so many bytes of memory → pid, [socket, pidfd]
+              b"R" + i32   reap a child that is dead or dying → wait status
+              end of file  the host is gone: so are we, and the kernel takes the children with us
+
+The order of the steps matters: what is imported late fails once the root is empty.
+"""
+
+import array
+import ctypes
+import gc
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 # pathlib is not imported here
+CONFIG = json.loads(sys.argv[1])
+sys.path += CONFIG["paths"]
+
+import guard  # noqa: E402 # needs the path
+import kernel  # noqa: E402 # as above
+import worker  # noqa: E402 # as above
+
+# What the standard library imports when it is first used.
+import _strptime  # noqa: E402, F401, PLC2701 # as above
+import calendar  # noqa: E402, F401 # as above
+import encodings.ascii  # noqa: E402, F401 # as above
+import encodings.idna  # noqa: E402, F401 # as above
+import encodings.latin_1  # noqa: E402, F401 # as above
+import encodings.utf_8_sig  # noqa: E402, F401 # as above
+import linecache  # noqa: E402, F401 # as above
+import locale  # noqa: E402, F401 # as above
+import traceback  # noqa: E402, F401 # as above
+import unicodedata  # noqa: E402, F401 # as above
+
+CONTROL = 3
+
+
+def exercise() -> None:
+    """Use what initializes itself on first use."""
+    "x".encode("idna")
+    "ä".encode("latin-1", "replace").decode("utf-8-sig", "replace")
+    import datetime  # noqa: PLC0415 # as above
+    import time  # noqa: PLC0415 # as above
+
+    time.strptime("2020", "%Y")
+    datetime.datetime.strptime("2020-01-31", "%Y-%m-%d").astimezone()
+    try:
+        json.loads("{bad")
+    except ValueError as error:
+        traceback.format_exception(error)
+
+
+def lock() -> dict[str, str]:
+    """Take every layer that this system gives; return layer → "" or why not."""
+    layers: dict[str, str] = {}
+    kernel.become_nobody()
+    skip = CONFIG.get("skip", [])
+    for name, step in (
+        ("namespaces", kernel.enter_namespaces),
+        ("empty_root", kernel.enter_empty_root),
+        ("capabilities", kernel.drop_capabilities),
+        ("landlock", kernel.landlock),
+    ):
+        try:
+            if name in skip:
+                layers[name] = "switched off"
+                continue
+            if name == "empty_root" and layers["namespaces"]:
+                layers[name] = "needs namespaces"
+                continue
+            if name == "landlock":
+                kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+            step()
+            layers[name] = ""
+            if name == "namespaces":
+                become_first()
+        except OSError as error:
+            layers[name] = str(error)
+    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+    kernel.limit_zygote()
+    layers["rlimits"] = ""
+    return layers
+
+
+def become_first() -> None:
+    """Become process 1 of the new pid namespace; the process outside only waits."""
+    inner = os.fork()
+    if inner:
+        os.closerange(0, 64)
+        os.waitpid(inner, 0)
+        os._exit(0)
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def probe(program: kernel.Filter) -> str:
+    """Install the filter in a throwaway child and see that it bites; return what is wrong, or nothing."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            program.install()
+        except OSError:
+            os._exit(1)
+        try:
+            os.open("/", os.O_RDONLY)
+            os._exit(2)
+        except PermissionError:
+            os._exit(0)
+        except OSError:
+            os._exit(3)
+    _, status = os.waitpid(pid, 0)
+    if os.waitstatus_to_exitcode(status) == 1:
+        return "the kernel refuses to install a seccomp filter"
+    if status:
+        return f"the seccomp filter does not hold (status {status})"
+    pid = os.fork()
+    if pid == 0:
+        program.install()
+        kernel.libc.syscall(1_000_000)
+        os._exit(0)
+    _, status = os.waitpid(pid, 0)
+    if not (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGSYS):
+        return "the seccomp filter lets unknown system calls through"
+    return ""
+
+
+def main() -> None:
+    os.dup2(CONFIG["descriptor"], CONTROL)
+    os.closerange(CONTROL + 1, 256)
+    control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=CONTROL)
+    allowed = frozenset(CONFIG["modules"])
+    world = guard.World()
+    facades = guard.Facades(allowed, world)
+    facades.load()
+    exercise()
+    missing = sorted(name for name in allowed if name not in sys.modules)
+    base = kernel.address_space()
+    try:
+        layers = lock()
+        program = kernel.Filter()
+        problem = probe(program)
+    except (OSError, kernel.Unsupported) as error:
+        layers, problem, program = {}, str(error), None
+    control.send(json.dumps({"layers": layers, "problem": problem, "missing": missing}).encode())
+    if problem or program is None:
+        os._exit(1)
+    fork = ctypes.PyDLL(None).fork
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    serve(control, fork, program, base, worker_of(allowed, facades, world))
+
+
+def worker_of(allowed: frozenset[str], facades: guard.Facades, world: guard.World) -> worker.Worker:
+    """Make the worker that every child inherits."""
+    return worker.Worker(worker.Channel(-1), allowed, facades, world, guarded=CONFIG["guarded"])
+
+
+def serve(control: socket.socket, fork: object, program: kernel.Filter, base: int, ready: worker.Worker) -> None:
+    """Answer the host for ever."""
+    while True:
+        message = control.recv(64)
+        if not message:
+            os._exit(0)
+        if message[:1] == b"R":
+            reap(control, message)
+            continue
+        (memory,) = struct.unpack_from("<Q", message, 1)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        # fork() of libc, without Python's hooks: the child does nothing that would need them.
+        pid = fork()  # type: ignore[operator]  # a C function
+        if pid == 0:
+            become_child(control, ours, theirs, program, base + memory, ready)
+        try:
+            pidfd = os.pidfd_open(pid)
+            rights = array.array("i", [ours.fileno(), pidfd])
+            control.sendmsg([struct.pack("<i", pid)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+            os.close(pidfd)
+        finally:
+            ours.close()
+            theirs.close()
+
+
+def reap(control: socket.socket, message: bytes) -> None:
+    (pid,) = struct.unpack_from("<i", message, 1)
+    try:
+        _, status = os.waitpid(pid, 0)
+    except ChildProcessError:
+        status = 0
+    control.send(struct.pack("<i", status))
+
+
+def become_child(
+    control: socket.socket,
+    ours: socket.socket,
+    theirs: socket.socket,
+    program: kernel.Filter,
+    memory: int,
+    ready: worker.Worker,
+) -> None:
+    """Lock this process for good and work; never returns."""
+    try:
+        descriptor = theirs.detach()
+        for unwanted in (control.detach(), ours.detach(), 0, 1, 2):
+            if unwanted != descriptor:
+                try:
+                    os.close(unwanted)
+                except OSError:
+                    continue
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+        kernel.limit_child(memory)
+        ready.channel.descriptor = descriptor
+        program.install()
+        ready.serve()
+    finally:
+        os._exit(70)
+
+
+if __name__ == "__main__":
+    main()
