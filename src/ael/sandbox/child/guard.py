@@ -323,7 +323,7 @@ class Facades:
     def importer(self, name: str, _globals: object = None, _locals: object = None, names: Any = (), level: int = 0) -> Any:
         """`__import__` of code; also called by C code through code's frame."""
         top = name.split(".")[0]
-        if name not in self._allowed:
+        if name not in self._allowed and top not in self._allowed - _OWN_KIND:
             if top in _INTERNAL and name in sys.modules and not level:
                 return sys.modules[name] if names else sys.modules[top]
             raise SecurityError(f"the import of '{name}' is not allowed")

@@ -1,6 +1,6 @@
 """Locks itself down, then forks children on request. Run by path as a script; standard library only.
 
-    argv[1]   JSON: descriptor, modules, paths, guarded
+    argv[1]   JSON: descriptor, modules, additional, paths, guarded, skip
     control   SOCK_SEQPACKET; the host asks, one answer each, in order
               b"F" + u64   fork a child with so many bytes of memory → pid, [socket, pidfd]
               b"R" + i32   reap a child that is dead or dying → wait status
@@ -139,6 +139,7 @@ def main() -> None:
     world = guard.World()
     facades = guard.Facades(allowed, world)
     facades.load()
+    allowed |= submodules(CONFIG["additional"])
     exercise()
     missing = sorted(name for name in allowed if name not in sys.modules)
     base = kernel.address_space()
@@ -156,6 +157,12 @@ def main() -> None:
     gc.freeze()
     gc.disable()
     serve(control, fork, program, base, worker_of(allowed, facades, world))
+
+
+def submodules(packages: list[str]) -> frozenset[str]:
+    """Return the public modules that came with packages named in `additional`."""
+    prefixes = tuple(f"{name}." for name in packages)
+    return frozenset(name for name in sys.modules if name.startswith(prefixes) and "._" not in name)
 
 
 def worker_of(allowed: frozenset[str], facades: guard.Facades, world: guard.World) -> worker.Worker:
@@ -219,6 +226,8 @@ def become_child(
         ready.channel.descriptor = descriptor
         program.install()
         ready.serve()
+    except MemoryError:
+        os._exit(71)
     finally:
         os._exit(70)
 

@@ -1,0 +1,192 @@
+"""The messages between host and child; each of a child's is hostile until decoded here.
+
+Frames are a little-endian u32 length and a body. Lengths are checked before anything is allocated, bodies are strict
+JSON decoded into typed records; nothing is unpickled, unmarshalled or used as an attribute name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from typing import Any, Literal
+
+import msgspec
+
+from ael.errors import OutputInvalid
+from ael.plan import CodeFacts
+from ael.sandbox import CodeRequest, CodeSource
+from ael.values import check
+
+_LENGTH = struct.Struct("<I")
+_CHUNK = 256 * 1024
+
+#: Bodies above this many bytes are decoded in a thread, so that the event loop is never held up.
+OFF_LOOP = 256 * 1024
+
+#: Largest request to a child, bytes.
+MAX_REQUEST = 256 * 1024 * 1024
+
+#: What a child may send beyond its result: printed text, escaped, and the frame around it.
+OVERHEAD = 8 * 1024 * 1024
+
+
+class WireError(Exception):
+    """A child sent what no honest child sends."""
+
+
+class ChildGone(Exception):
+    """The child closed its end."""
+
+
+class ToolRequest(msgspec.Struct, frozen=True, kw_only=True, tag="call", tag_field="t", forbid_unknown_fields=True):
+    """Code wants a tool called."""
+
+    id: int
+    name: str
+    params: dict[str, Any]
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done", tag_field="t", forbid_unknown_fields=True):
+    """Code returned."""
+
+    printed: str
+    result: Any
+
+
+class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="error", tag_field="t", forbid_unknown_fields=True):
+    """Code raised."""
+
+    kind: Literal["runtime", "tool", "security", "denied", "output", "memory", "size"]
+    type: str
+    message: str
+    printed: str
+    line: int | None = None
+    call: int | None = None
+
+
+_message = msgspec.json.Decoder(ToolRequest | Done | Failed)
+_facts = msgspec.json.Decoder(CodeFacts)
+_encode = msgspec.json.Encoder().encode
+
+
+def run_frame(request: CodeRequest) -> bytes:
+    """Return the frame that asks a child to run a block."""
+    limits = request.limits
+    body = {
+        "t": "run",
+        "bindings": request.bindings,
+        "inputs": request.inputs,
+        "steps": request.steps,
+        "item": request.item,
+        "execution_id": request.execution_id,
+        "seed": request.seed,
+        "clock": request.clock,
+        "max_output": limits.max_output,
+        "config": {
+            "timeout": limits.timeout_seconds,
+            "max_memory": limits.max_memory,
+            "max_tool_calls": limits.max_tool_calls,
+            "max_output": limits.max_output,
+        },
+    }
+    return _frame(request.blob, _encode(body))
+
+
+def check_frame(sources: list[CodeSource]) -> bytes:
+    """Return the frame that asks a child to guard and compile blocks."""
+    blocks = [{"source": one.source, "placeholders": list(one.placeholders)} for one in sources]
+    return _frame(b"", _encode({"t": "check", "blocks": blocks}))
+
+
+def answer_frame(body: dict[str, Any]) -> bytes:
+    """Return the frame that answers a tool request."""
+    encoded = _encode(body)
+    return _LENGTH.pack(len(encoded)) + encoded
+
+
+def _frame(blob: bytes, body: bytes) -> bytes:
+    size = _LENGTH.size + len(blob) + len(body)
+    if size > MAX_REQUEST:
+        raise WireError(f"the step's inputs take {size} bytes, the limit is {MAX_REQUEST}")
+    return b"".join((_LENGTH.pack(size), _LENGTH.pack(len(blob)), blob, body))
+
+
+async def decode_message(body: bytes) -> ToolRequest | Done | Failed:
+    """Decode what a running child says; raises `WireError`."""
+    if len(body) > OFF_LOOP:
+        return await asyncio.to_thread(_decode_message, body)
+    return _decode_message(body)
+
+
+def _decode_message(body: bytes) -> ToolRequest | Done | Failed:
+    try:
+        message = _message.decode(body)
+        if isinstance(message, Done):
+            check(message.result, path="result")
+        elif isinstance(message, ToolRequest):
+            check(message.params, path="params")
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError) as error:
+        raise WireError(f"not a message: {error}") from error
+    except OutputInvalid as error:
+        raise WireError(error.detail) from error
+    return message
+
+
+def decode_facts(body: bytes) -> CodeFacts:
+    """Decode the answer to a check of one block; raises `WireError`."""
+    try:
+        (size,) = _LENGTH.unpack_from(body)
+        if size > len(body) - _LENGTH.size:
+            raise WireError("a compiled block is shorter than it says")
+        facts = _facts.decode(body[_LENGTH.size + size :])
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError, struct.error) as error:
+        raise WireError(f"not the facts of a block: {error}") from error
+    return msgspec.structs.replace(facts, blob=body[_LENGTH.size : _LENGTH.size + size])
+
+
+class Connection:
+    """One end of a child's socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self._socket = sock
+        self._buffer = bytearray()
+        self._loop = asyncio.get_running_loop()
+
+    async def send(self, frame: bytes) -> None:
+        """Send one frame; raises `ChildGone`."""
+        try:
+            await self._loop.sock_sendall(self._socket, frame)
+        except OSError as error:
+            raise ChildGone from error
+
+    async def receive(self, limit: int) -> bytes:
+        """Return the body of the next frame; raises `ChildGone`, or `WireError` above `limit` bytes."""
+        await self._fill(_LENGTH.size)
+        (size,) = _LENGTH.unpack_from(self._buffer)
+        if size > limit:
+            raise WireError(f"a message of {size} bytes, the limit is {limit}")
+        await self._fill(_LENGTH.size + size)
+        body = bytes(memoryview(self._buffer)[_LENGTH.size : _LENGTH.size + size])
+        del self._buffer[: _LENGTH.size + size]
+        return body
+
+    async def _fill(self, size: int) -> None:
+        while len(self._buffer) < size:
+            try:
+                data = await self._loop.sock_recv(self._socket, _CHUNK)
+            except OSError as error:
+                raise ChildGone from error
+            if not data:
+                raise ChildGone
+            self._buffer += data
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing unread is left over, as after an honest answer."""
+        return not self._buffer
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        self._socket.close()
