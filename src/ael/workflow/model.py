@@ -17,7 +17,7 @@ StepId = NewType("StepId", str)
 InputType = Literal["string", "integer", "number", "boolean", "array", "object"]
 OnError = Literal["fail", "continue", "retry"]
 PackageProfile = Literal["minimal", "standard", "data_science"]
-Schema: TypeAlias = "dict[str, JSONValue]"
+Schema: TypeAlias = dict[str, JSONValue]
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,0 +1,631 @@
+"""YAML → `Definition`: every shorthand resolved, every problem of the file reported at once.
+
+What needs the graph or the templates (unknown steps, cycles, expressions) is checked by `ael.plan`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from ael.errors import REGISTRY, Problem, WorkflowInvalid, did_you_mean
+from ael.values import JSONValue
+from ael.workflow.inputs import TYPE_OF, check_default, compile_pattern
+from ael.workflow.model import (
+    Annotations,
+    ApprovalStep,
+    CodeStep,
+    Compensation,
+    Defaults,
+    Definition,
+    InputSpec,
+    OutputSpec,
+    Packages,
+    RetryPolicy,
+    Schema,
+    Source,
+    Step,
+    ToolStep,
+    WaitStep,
+    Workflow,
+    WorkflowStep,
+)
+from ael.workflow.yaml_reader import MAX_TEXT, Reader, Unreadable, describe, join, plural, record_fields
+
+if TYPE_CHECKING:
+    from yaml import Node
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+_STEP_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_VERSION = re.compile(r"\d+(\.\d+){0,3}")
+_REFERENCE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}(@\d+(\.\d+){0,3})?")
+
+KINDS = ("tool", "code", "workflow", "approval", "wait")
+TOP_KEYS = [
+    *("name", "version", "description", "title", "tags", "inputs", "steps", "output", "outputs", "defaults"),
+    *("timeout", "packages", "tools", "on_failure", "finally", "tests", "expose", "annotations"),
+]
+COMMON_STEP_KEYS = [
+    *("id", "description", "depends_on", "when", "foreach", "as", "max_parallel", "on_item_error", "timeout"),
+    *("on_error", "retry", "idempotent", "compensate"),
+]
+_KIND_KEYS = {
+    "tool": ["tool", "params"],
+    "code": ["code", "templates"],
+    "workflow": ["workflow", "params"],
+    "approval": ["approval"],
+    "wait": ["wait"],
+}
+_CONSTRAINTS = {
+    "pattern": {"string"},
+    "min_length": {"string"},
+    "max_length": {"string"},
+    "minimum": {"integer", "number"},
+    "maximum": {"integer", "number"},
+    "items": {"array"},
+    "properties": {"object"},
+}
+
+
+class Loaded(msgspec.Struct, frozen=True, kw_only=True):
+    """A definition and what was odd about its file."""
+
+    definition: Definition
+    warnings: tuple[Problem, ...] = ()
+
+
+def load_file(path: str) -> Loaded:
+    """Read and load one file; raises `WorkflowInvalid`."""
+    return load_text(_read(path), path)
+
+
+def load_text(text: str | bytes, file: str) -> Loaded:
+    """Load a definition; raises `WorkflowInvalid` with all problems, in file order."""
+    try:
+        reader = Reader(text, file)
+        loader = _Loader(reader)
+        workflow = loader.workflow(reader.root())
+    except Unreadable as error:
+        raise WorkflowInvalid(error.problems) from error
+    order = sorted(reader.problems, key=lambda one: (one.location.line, one.location.column) if one.location else (0, 0))
+    if workflow is None or any(problem.severity == "error" for problem in order):
+        raise WorkflowInvalid(order)
+    source = Source(file=file, text=reader.text, marks=reader.marks)
+    return Loaded(definition=Definition(workflow=workflow, source=source), warnings=tuple(order))
+
+
+def _read(path: str) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        parent = Path(path).parent
+        names = [entry.name for entry in parent.iterdir()] if parent.is_dir() else []
+        raise WorkflowInvalid([Problem(message=f"there is no file '{path}'", suggestion=_close(path, names))]) from None
+    except OSError as error:
+        raise WorkflowInvalid([Problem(message=f"'{path}' cannot be read: {error.strerror}")]) from error
+    with os.fdopen(descriptor, "rb") as file:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            hint = "Name a file in it; `ael validate` takes directories."
+            raise WorkflowInvalid([Problem(message=f"'{path}' is a directory", suggestion=hint)])
+        if not stat.S_ISREG(mode):
+            raise WorkflowInvalid([Problem(message=f"'{path}' is not a regular file")])
+        text = file.read(MAX_TEXT + 1)
+        if len(text) > MAX_TEXT:
+            size = os.fstat(descriptor).st_size
+            message = f"'{path}' has {size} bytes, the limit is {MAX_TEXT}"
+            raise WorkflowInvalid([Problem(message=message, suggestion="Split it, or move data into inputs.")])
+        return text
+
+
+def _close(path: str, names: list[str]) -> str:
+    hint = did_you_mean(Path(path).name, [name for name in names if name.endswith((".yaml", ".yml"))], "file")
+    return hint if hint.startswith("Did") else ""
+
+
+class _Loader:
+    """Turns the nodes of one file into a `Workflow`."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self.ids: dict[str, Node] = {}
+
+    def workflow(self, root: Node) -> Workflow | None:
+        reader = self.reader
+        if root.id != "mapping":
+            what = describe(reader, root)
+            reader.problem(root, f"a workflow is a mapping, not {what}", "Start with `name:`, `version:`, `steps:`.")
+            return None
+        entries = reader.entries(root, "")
+        reader.unknown_keys(entries, TOP_KEYS, "the workflow")
+        values: dict[str, Any] = {}
+        for key in ("name", "version", "steps"):
+            if key not in entries:
+                reader.problem(root, f"the workflow needs the key '{key}'", "")
+        if "output" in entries and "outputs" in entries:
+            reader.problem(entries["outputs"][0], "'output' and 'outputs' exclude each other", "Keep one of them.")
+        hints = record_fields(Workflow)
+        for key, (_, node) in entries.items():
+            if key in _SPECIAL:
+                value = _SPECIAL[key](self, node)
+            elif key in hints:
+                value = reader.read(node, hints[key][1], key)
+            else:
+                continue
+            values["finally_" if key == "finally" else key] = value
+        self._check_timeout(values.get("timeout"), entries, "timeout")
+        if any(problem.severity == "error" for problem in reader.problems):
+            return None
+        return Workflow(**values)
+
+    def _check_timeout(self, value: object, entries: dict[str, tuple[Node, Node]], key: str) -> None:
+        if isinstance(value, int | float) and value <= 0:
+            self.reader.problem(entries[key][1], f"'{key}' is a number of seconds above 0", "")
+
+    # -- top level ----------------------------------------------------------------------------------------------
+
+    def name(self, node: Node) -> str:
+        value: str | None = self.reader.read(node, str, "name")
+        if value is not None and not _NAME.fullmatch(value):
+            self.reader.problem(
+                node,
+                f"the name '{value[:80]}' is not a letter followed by at most 63 letters, digits, _ and -",
+                _suggest_name(value),
+            )
+        return value or ""
+
+    def version(self, node: Node) -> str:
+        text: str = node.value if node.id == "scalar" else ""
+        if not _VERSION.fullmatch(text):
+            what = describe(self.reader, node)
+            self.reader.problem(node, f"the version is like 1, 1.0 or 2.1.3, not {what}", "")
+        return text
+
+    def output(self, node: Node) -> JSONValue:
+        return self.reader.json(node, "output")
+
+    def steps(self, node: Node) -> tuple[Step, ...]:
+        found = self.section(node, "steps")
+        if node.id == "sequence" and not node.value:
+            self.reader.problem(node, "a workflow has at least one step", "")
+        return found
+
+    def on_failure(self, node: Node) -> tuple[Step, ...]:
+        return self.section(node, "on_failure")
+
+    def finally_(self, node: Node) -> tuple[Step, ...]:
+        return self.section(node, "finally")
+
+    def section(self, node: Node, name: str) -> tuple[Step, ...]:
+        if node.id != "sequence":
+            hint = "Put a dash before each step: `- id: first`."
+            self.reader.problem(node, f"'{name}' is a list of steps, not {describe(self.reader, node)}", hint)
+            return ()
+        steps = [self.step(item, f"{name}[{index}]") for index, item in enumerate(node.value)]
+        return tuple(step for step in steps if step is not None)
+
+    def expose(self, node: Node) -> bool:
+        return bool(self.reader.read(node, bool, "expose"))
+
+    def defaults(self, node: Node) -> Defaults:
+        found = self.reader.read_record(node, Defaults, "defaults")
+        if found is not None and found.retry is not None:
+            self._check_retry(node, found.retry)
+        return found or Defaults()
+
+    def annotations(self, node: Node) -> Annotations | None:
+        return self.reader.read_record(node, Annotations, "annotations")
+
+    def packages(self, node: Node) -> Packages:
+        return self.reader.read_record(node, Packages, "packages") or Packages()
+
+    def tests(self, node: Node) -> tuple[dict[str, JSONValue], ...]:
+        found = self.reader.json(node, "tests")
+        if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+            self.reader.problem(node, "'tests' is a list of mappings", "Write `- name: …` for each test.")
+            return ()
+        return tuple(item for item in found if isinstance(item, dict))
+
+    # -- inputs and outputs -------------------------------------------------------------------------------------
+
+    def inputs(self, node: Node) -> tuple[InputSpec, ...]:
+        found: list[InputSpec] = []
+        names: dict[str, Node] = {}
+        for name, key, value, path in self._declarations(node, "inputs"):
+            if name in names:
+                self.reader.problem(key, f"the input '{name}' is declared twice", "Remove one of them.")
+            names[name] = key
+            if not _STEP_ID.fullmatch(name):
+                hint = f"Write '{_underscored(name)}'."
+                self.reader.problem(key, f"the input name '{name}' is not letters, digits and _", hint)
+            spec = self._input(name, key, value, path)
+            if spec is not None:
+                found.append(spec)
+        return tuple(found)
+
+    def _declarations(self, node: Node, section: str) -> list[tuple[str, Node, Node | None, str]]:
+        """Return (name, key node, value node, path) of inputs or outputs in the list or mapping form."""
+        found: list[tuple[str, Node, Node | None, str]] = []
+        if node.id == "mapping":
+            return [(key.value, key, value, join(section, key.value)) for key, value in node.value]
+        if node.id != "sequence":
+            what = describe(self.reader, node)
+            self.reader.problem(node, f"'{section}' is a list or a mapping, not {what}", "")
+            return found
+        for index, item in enumerate(node.value):
+            path = f"{section}[{index}]"
+            if item.id == "scalar" and section == "inputs":
+                found.append((item.value, item, None, path))
+            elif item.id == "mapping" and len(item.value) == 1:
+                key, value = item.value[0]
+                found.append((key.value, key, value, join(path, key.value)))
+            elif item.id == "mapping" and any(key.value == "name" for key, _ in item.value):
+                name = next(value for key, value in item.value if key.value == "name")
+                found.append((name.value if name.id == "scalar" else "", name, item, path))
+            else:
+                self.reader.problem(item, f"an entry of '{section}' is a name with its declaration", "")
+        return found
+
+    def _input(self, name: str, key: Node, node: Node | None, path: str) -> InputSpec | None:
+        reader = self.reader
+        if node is None:
+            return InputSpec(name=name)
+        if node.id != "mapping":
+            default = reader.json(node, path)
+            if default is None:
+                # `- url:` declares, as `- url` does.
+                return InputSpec(name=name)
+            return InputSpec(name=name, default=default, required=False, type=TYPE_OF[type(default)])
+        entries = {found: pair for found, pair in reader.entries(node, path).items() if found != "name"}
+        fields = record_fields(InputSpec)
+        reader.unknown_keys(entries, [known for known in fields if known != "name"], f"input '{name}'")
+        before = len(reader.problems)
+        values: dict[str, Any] = {
+            found: reader.read(pair[1], fields[found][1], join(path, found))
+            for found, pair in entries.items()
+            if found in fields
+        }
+        if len(reader.problems) > before:
+            return None
+        default = values.get("default", msgspec.UNSET)
+        if values.get("type") is None:
+            values["type"] = TYPE_OF[type(default)] if default not in (msgspec.UNSET, None) else "string"
+        if default is not msgspec.UNSET:
+            values["required"] = False
+        spec = InputSpec(name=name, **values)
+        self._check_input(spec, entries)
+        return spec
+
+    def _check_input(self, spec: InputSpec, entries: dict[str, tuple[Node, Node]]) -> None:
+        reader = self.reader
+        for key, kinds in _CONSTRAINTS.items():
+            if key in entries and spec.type not in kinds:
+                reader.problem(
+                    entries[key][0], f"'{key}' has no effect on an input of type {spec.type}", "", warning=True
+                )
+        if spec.pattern is not None:
+            reason = compile_pattern(spec.pattern)
+            if isinstance(reason, str):
+                reader.problem(entries["pattern"][1], f"the pattern is not a regular expression: {reason}", "")
+                return
+        for key, low, high in (("maximum", spec.minimum, spec.maximum), ("max_length", spec.min_length, spec.max_length)):
+            if low is not None and high is not None and low > high:
+                reader.problem(entries[key][1], f"'{key}' is below the minimum", "")
+        for key in ("items", "properties"):
+            if key in entries:
+                self._check_schema(entries[key][1], _as_schema(spec, key))
+        if "default" in entries and not reader.problems:
+            for message in check_default(spec):
+                reader.problem(entries["default"][1], f"the default of '{spec.name}' {message}", "")
+
+    def _check_schema(self, node: Node, schema: Schema | None) -> None:
+        import jsonschema_rs  # noqa: PLC0415 # 25 ms to import, needed only by files with schemas
+
+        try:
+            jsonschema_rs.validator_for(schema, retriever=_no_references)
+        except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
+            self.reader.problem(node, f"not a JSON Schema: {str(error).splitlines()[0]}", "")
+
+    def outputs(self, node: Node) -> tuple[OutputSpec, ...]:
+        found: list[OutputSpec] = []
+        for name, key, value, path in self._declarations(node, "outputs"):
+            if any(spec.name == name for spec in found):
+                self.reader.problem(key, f"the output '{name}' is declared twice", "Remove one of them.")
+            if value is None or value.id != "mapping":
+                hint = f"Write `{name}: {{value: …}}` or `{name}: {{from_path: …}}`."
+                self.reader.problem(key, f"the output '{name}' is a mapping", hint)
+                continue
+            spec = self._output(name, key, value, path)
+            if spec is not None:
+                found.append(spec)
+        return tuple(found)
+
+    def _output(self, name: str, key: Node, node: Node, path: str) -> OutputSpec | None:
+        reader = self.reader
+        entries = {found: pair for found, pair in reader.entries(node, path).items() if found != "name"}
+        fields = record_fields(OutputSpec)
+        reader.unknown_keys(entries, [known for known in fields if known != "name"], f"output '{name}'")
+        given = [found for found in ("from_path", "value") if found in entries]
+        if len(given) != 1:
+            message = "has both 'from_path' and 'value'" if given else "needs 'from_path' or 'value'"
+            reader.problem(key, f"the output '{name}' {message}", "")
+            return None
+        before = len(reader.problems)
+        values = {
+            found: reader.read(pair[1], fields[found][1], join(path, found))
+            for found, pair in entries.items()
+            if found in fields
+        }
+        if len(reader.problems) > before:
+            return None
+        spec = OutputSpec(name=name, **values)
+        if spec.schema is not None:
+            self._check_schema(entries["schema"][1], spec.schema)
+        return spec
+
+    # -- steps --------------------------------------------------------------------------------------------------
+
+    def step(self, node: Node, path: str) -> Step | None:
+        reader = self.reader
+        if node.id != "mapping":
+            reader.problem(node, f"a step is a mapping, not {describe(reader, node)}", "Write `- id: name`.")
+            return None
+        entries = reader.entries(node, path)
+        step_id = self._step_id(node, entries, path)
+        where = f"step '{step_id}'" if step_id else "the step"
+        kinds = [kind for kind in KINDS if kind in entries]
+        if len(kinds) != 1:
+            at = entries[kinds[1]][0] if kinds else node
+            found = f"has two kinds: {plural(kinds)}" if kinds else f"has no kind; a step has one of {', '.join(KINDS)}"
+            reader.problem(at, f"{where} {found}", "Make two steps of it." if kinds else "")
+            known = [*COMMON_STEP_KEYS, *(key for keys in _KIND_KEYS.values() for key in keys)]
+            reader.unknown_keys(entries, known, where)
+            return None
+        kind = kinds[0]
+        reader.unknown_keys(entries, [*COMMON_STEP_KEYS, *_KIND_KEYS[kind]], f"{where} of kind '{kind}'")
+        before = len(reader.problems)
+        common = self._common(entries, path)
+        build = {
+            "tool": self._tool,
+            "code": self._code,
+            "workflow": self._child,
+            "approval": self._approval,
+            "wait": self._wait,
+        }[kind]
+        made = build(entries, path, {"id": step_id, **common})
+        failed = any(problem.severity == "error" for problem in reader.problems[before:])
+        return None if failed or not step_id else made
+
+    def _step_id(self, node: Node, entries: dict[str, tuple[Node, Node]], path: str) -> str:
+        reader = self.reader
+        if "id" not in entries:
+            reader.problem(node, "a step needs an id", "Add `id: name`.")
+            return ""
+        place = entries["id"][1]
+        step_id: str = reader.read(place, str, join(path, "id")) or ""
+        if step_id and not _STEP_ID.fullmatch(step_id):
+            hint = f"Write '{_underscored(step_id)}'."
+            why = "a hyphen reads as minus in templates" if "-" in step_id else "it is letters, digits and _"
+            reader.problem(place, f"the step id '{step_id}' is not allowed: {why}", hint)
+        elif step_id in self.ids:
+            line = self.ids[step_id].start_mark.line + 1
+            reader.problem(place, f"the step id '{step_id}' stands twice, first on line {line}", "Rename one of them.")
+        elif step_id:
+            self.ids[step_id] = place
+        return step_id
+
+    def _common(self, entries: dict[str, tuple[Node, Node]], path: str) -> dict[str, Any]:
+        reader = self.reader
+        fields = record_fields(WaitStep)
+        renamed = {"as": "item_name"}
+        values: dict[str, Any] = {}
+        for key, (_, node) in entries.items():
+            where = join(path, key)
+            if key in {"id", *KINDS, "params", "templates"} or key not in COMMON_STEP_KEYS:
+                continue
+            if key == "depends_on":
+                values[key] = self._depends_on(node, where)
+            elif key == "retry":
+                values[key] = reader.read_record(node, RetryPolicy, where)
+                if values[key] is not None:
+                    self._check_retry(node, values[key])
+            elif key == "compensate":
+                values[key] = self._compensation(node, where)
+            elif key == "foreach":
+                values[key] = self._foreach(node, where)
+            else:
+                name = renamed.get(key, key)
+                values[name] = reader.read(node, fields[name][1], where)
+        self._check_common(values, entries)
+        return values
+
+    def _check_common(self, values: dict[str, Any], entries: dict[str, tuple[Node, Node]]) -> None:
+        reader = self.reader
+        self._check_timeout(values.get("timeout"), entries, "timeout")
+        parallel = values.get("max_parallel")
+        if isinstance(parallel, int) and not 1 <= parallel <= 1000:
+            reader.problem(entries["max_parallel"][1], "'max_parallel' is between 1 and 1000", "")
+        name = values.get("item_name")
+        if isinstance(name, str) and (not _STEP_ID.fullmatch(name) or name in _RESERVED):
+            reader.problem(entries["as"][1], f"'{name}' cannot name the item", "Use letters, digits and _.")
+        for key in ("as", "max_parallel", "on_item_error"):
+            if key in entries and "foreach" not in entries:
+                reader.problem(entries[key][0], f"'{key}' has no effect without 'foreach'", "", warning=True)
+        if isinstance(values.get("when"), str) and not values["when"].strip():
+            reader.problem(entries["when"][1], "'when' is empty", "")
+
+    def _depends_on(self, node: Node, path: str) -> tuple[str, ...]:
+        hint = str if node.id == "scalar" else tuple[str, ...]
+        value = self.reader.read(node, hint, path)
+        if value is None:
+            return ()
+        return (value,) if isinstance(value, str) else tuple(item for item in value if item is not None)
+
+    def _foreach(self, node: Node, path: str) -> str | None:
+        if node.id == "scalar":
+            found: str | None = self.reader.read(node, str, path)
+            return found
+        # A literal list or mapping is an expression as JSON, which Jinja2's syntax includes but for null.
+        literal = self.reader.json(node, path)
+        return _literal(literal)
+
+    def _check_retry(self, node: Node, retry: RetryPolicy) -> None:
+        reader = self.reader
+        if retry.max_attempts is not None and not 1 <= retry.max_attempts <= 100:
+            reader.problem(node, "'max_attempts' is between 1 and 100", "It counts the first attempt.")
+        for key in ("initial_delay", "max_delay", "jitter"):
+            value = getattr(retry, key)
+            if value is not None and value < 0:
+                reader.problem(node, f"'{key}' is not below 0", "")
+        if retry.backoff_multiplier is not None and retry.backoff_multiplier < 1:
+            reader.problem(node, "'backoff_multiplier' is at least 1", "")
+        for code in retry.retry_on or ():
+            if code not in REGISTRY:
+                reader.problem(node, f"'{code}' is no error code", did_you_mean(code, REGISTRY, "code"))
+
+    def _compensation(self, node: Node, path: str) -> Compensation | None:
+        found = self.reader.read_record(node, Compensation, path)
+        if found is not None and sum(value is not None for value in (found.tool, found.code, found.workflow)) != 1:
+            self.reader.problem(node, "'compensate' has exactly one of tool, code and workflow", "")
+        return found
+
+    def _params(self, entries: dict[str, tuple[Node, Node]], path: str) -> dict[str, JSONValue]:
+        if "params" not in entries:
+            return {}
+        found = self.reader.read(entries["params"][1], dict[str, Any], join(path, "params"))
+        return found if isinstance(found, dict) else {}
+
+    def _tool(self, entries: dict[str, tuple[Node, Node]], path: str, common: dict[str, Any]) -> Step:
+        reader = self.reader
+        tool: str = reader.read(entries["tool"][1], str, join(path, "tool")) or ""
+        params = self._params(entries, path)
+        if "{{" in tool:
+            reader.problem(entries["tool"][1], "the name of a tool cannot be a template", "Use `when` on two steps.")
+        if tool == "python_exec":
+            return self._python_exec(entries, params, common)
+        return ToolStep(tool=tool, params=params, **common)
+
+    def _python_exec(
+        self, entries: dict[str, tuple[Node, Node]], params: dict[str, JSONValue], common: dict[str, Any]
+    ) -> Step:
+        node = entries.get("params", entries["tool"])[1]
+        code, timeout = params.get("code"), params.get("timeout")
+        for key in params:
+            if key not in {"code", "timeout"}:
+                hint = did_you_mean(key, ["code", "timeout"], "parameter")
+                self.reader.problem(node, f"python_exec has no parameter '{key}'", hint)
+        if not isinstance(code, str):
+            self.reader.problem(node, "python_exec needs its program as text in `code`", "")
+            code = ""
+        elif code.strip().startswith("{{") and code.strip().endswith("}}"):
+            self.reader.problem(node, "a program cannot be a template: code is never made of values", "Write it here.")
+        if timeout is not None:
+            if isinstance(timeout, bool) or not isinstance(timeout, int | float) or timeout <= 0:
+                self.reader.problem(node, "'timeout' is a number of seconds above 0", "")
+            else:
+                common.setdefault("timeout", float(timeout))
+        return CodeStep(code=code, as_tool=True, **common)
+
+    def _code(self, entries: dict[str, tuple[Node, Node]], path: str, common: dict[str, Any]) -> Step:
+        code: str = self.reader.read(entries["code"][1], str, join(path, "code")) or ""
+        if not code.strip() and entries["code"][1].id == "scalar":
+            self.reader.problem(entries["code"][1], "the code is empty", "Write it under `code: |`.")
+        templates = True
+        if "templates" in entries:
+            templates = self.reader.read(entries["templates"][1], bool, join(path, "templates")) is not False
+        return CodeStep(code=code, templates=templates, **common)
+
+    def _child(self, entries: dict[str, tuple[Node, Node]], path: str, common: dict[str, Any]) -> Step:
+        node = entries["workflow"][1]
+        name: str = self.reader.read(node, str, join(path, "workflow")) or ""
+        if name and not _REFERENCE.fullmatch(name):
+            self.reader.problem(node, f"'{name}' is not NAME or NAME@VERSION", "")
+        return WorkflowStep(workflow=name, params=self._params(entries, path), **common)
+
+    def _approval(self, entries: dict[str, tuple[Node, Node]], path: str, common: dict[str, Any]) -> Step | None:
+        node = entries["approval"][1]
+        found = self.reader.read_record(node, _Approval, join(path, "approval"))
+        if found is None:
+            return None
+        return ApprovalStep(
+            message=found.message,
+            approvers=found.approvers,
+            expires_after=found.timeout,
+            on_timeout=found.on_timeout,
+            choices=found.choices,
+            **common,
+        )
+
+    def _wait(self, entries: dict[str, tuple[Node, Node]], path: str, common: dict[str, Any]) -> Step | None:
+        node = entries["wait"][1]
+        found = self.reader.read_record(node, _Wait, join(path, "wait"))
+        if found is None:
+            return None
+        if (found.seconds is None) == (found.until is None):
+            self.reader.problem(node, "'wait' has exactly one of 'seconds' and 'until'", "")
+        return WaitStep(seconds=found.seconds, until=found.until, **common)
+
+
+class _Approval(msgspec.Struct, frozen=True, kw_only=True):
+    message: str
+    approvers: tuple[str, ...] = ()
+    timeout: float | None = None
+    on_timeout: Literal["fail", "approve", "reject"] = "fail"
+    choices: tuple[str, ...] = ()
+
+
+class _Wait(msgspec.Struct, frozen=True, kw_only=True):
+    seconds: float | str | None = None
+    until: str | None = None
+
+
+_RESERVED = frozenset({"inputs", "steps", "index", "execution", "workflow", "error", "env", "output"})
+_SPECIAL: dict[str, Any] = {
+    "name": _Loader.name,
+    "version": _Loader.version,
+    "inputs": _Loader.inputs,
+    "steps": _Loader.steps,
+    "output": _Loader.output,
+    "outputs": _Loader.outputs,
+    "defaults": _Loader.defaults,
+    "packages": _Loader.packages,
+    "on_failure": _Loader.on_failure,
+    "finally": _Loader.finally_,
+    "tests": _Loader.tests,
+    "expose": _Loader.expose,
+    "annotations": _Loader.annotations,
+}
+
+
+def _as_schema(spec: InputSpec, key: str) -> Schema | None:
+    return spec.items if key == "items" else {"properties": spec.properties}
+
+
+def _no_references(uri: str) -> Any:  # noqa: ANN401 # never returns
+    raise ValueError(f"reference to {uri}: schemas stand by themselves here")
+
+
+def _underscored(name: str) -> str:
+    made = re.sub(r"[^A-Za-z0-9_]", "_", name)
+    return made if re.match(r"[A-Za-z_]", made) else f"_{made}"
+
+
+def _suggest_name(name: str) -> str:
+    made = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:64]
+    return f"Write '{made}'." if _NAME.fullmatch(made) else ""
+
+
+def _literal(value: JSONValue) -> str:
+    """Return a value as an expression."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_literal(key)}: {_literal(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_literal, value)) + "]"
+    if isinstance(value, str):
+        return repr(value)
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)

@@ -1,0 +1,442 @@
+"""YAML text → nodes with places → typed records, collecting every problem on the way.
+
+PyYAML's C parser gives nodes with marks; scalars are resolved here by the core schema of YAML 1.2 (`on`, `yes` and
+`no` are strings). `Reader.read` fills any msgspec Struct from its own annotations, so the types are the only
+definition of what a file may hold; workflow files and the configuration are read by the same code.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import types
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from ael.errors import Location, Problem, did_you_mean, nearest
+from ael.values import JSONValue
+
+if TYPE_CHECKING:
+    from yaml import Node, ScalarNode
+
+#: Largest text, bytes; deepest nesting; nodes that aliases may add.
+MAX_TEXT = 1024 * 1024
+MAX_DEPTH = 64
+MAX_ALIASED = 10_000
+
+_NULL = frozenset({"", "~", "null", "Null", "NULL"})
+_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_INTEGER = re.compile(r"[-+]?[0-9]+")
+_OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_LEADING = re.compile(r"^[ \-?]*", re.MULTILINE)
+_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_PLAIN_TAGS = frozenset({"tag:yaml.org,2002:str", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"})
+
+_Record = TypeVar("_Record")
+
+
+class Unreadable(Exception):
+    """The text is no YAML that could be read further; holds the problems."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__(problems[0].message)
+        self.problems = problems
+
+
+class Reader:
+    """Reads one document; `problems` grows."""
+
+    def __init__(self, text: str | bytes, file: str) -> None:
+        self.file = file
+        self.problems: list[Problem] = []
+        self.marks: dict[str, tuple[int, int]] = {}
+        self.text = self._decoded(text)
+        self.lines = self.text.splitlines()
+
+    # -- text → nodes -------------------------------------------------------------------------------------------
+
+    def _decoded(self, text: str | bytes) -> str:
+        if len(text) > MAX_TEXT:
+            self._stop(f"the file has {len(text)} bytes, the limit is {MAX_TEXT}", 1, 1, "Split it, or move data out.")
+        if isinstance(text, str):
+            return text.removeprefix("\ufeff")
+        try:
+            return text.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            before = text[: error.start]
+            line = before.count(b"\n") + 1
+            column = error.start - (before.rfind(b"\n") + 1) + 1
+            self._stop("the file is not UTF-8", line, column, "Save it as UTF-8.")
+            raise AssertionError from error
+
+    def _stop(self, message: str, line: int, column: int, suggestion: str) -> None:
+        lines = self.lines if hasattr(self, "lines") else []
+        source = lines[line - 1] if 0 < line <= len(lines) else ""
+        place = Location(file=self.file, line=line, column=column)
+        raise Unreadable([Problem(message=message, location=place, source_line=source, suggestion=suggestion)])
+
+    def root(self) -> Node:
+        """Return the document's node; raises `Unreadable`."""
+        import yaml  # noqa: PLC0415 # 17 ms to import; a plan that is remembered needs none of it
+
+        loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+        try:
+            self._check_depth(yaml, loader)
+            node = yaml.compose(self.text, Loader=loader)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+            message, suggestion, line, column = self._explain(error, line, column)
+            self._stop(message, line, column, suggestion)
+        except yaml.YAMLError as error:
+            self._stop(f"the file holds a character that YAML forbids: {str(error).splitlines()[0]}", 1, 1, "")
+        if node is None:
+            self._stop("the file is empty", 1, 1, "Run `ael schema workflow` to see what a workflow file holds.")
+        self._inspect(node)
+        if self.problems:
+            raise Unreadable(self.problems)
+        found: Node = node
+        return found
+
+    def _check_depth(self, yaml: Any, loader: Any) -> None:  # noqa: ANN401 # the module, imported late
+        """Refuse deep nesting before the composer, which recurses, sees it."""
+        brackets = self.text.count("[") + self.text.count("{")
+        if brackets + max((len(run) for run in _LEADING.findall(self.text)), default=0) < 4 * MAX_DEPTH:
+            return
+        depth = 0
+        for event in yaml.parse(self.text, Loader=loader):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                if depth > MAX_DEPTH:
+                    mark = event.start_mark
+                    self._stop(f"nested deeper than {MAX_DEPTH} levels", mark.line + 1, mark.column + 1, "")
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+
+    def _explain(self, error: Any, line: int, column: int) -> tuple[str, str, int, int]:  # noqa: ANN401 # yaml is late
+        """Return message, suggestion and place for what the parser says."""
+        problem = error.problem or "not YAML"
+        source = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
+        at = source[column - 1 : column]
+        if "cannot start any token" in problem:
+            if "\t" in source[: column + 1]:
+                return "a tab in the indentation", "Indent with spaces.", line, column
+            return f"a value cannot start with '{at}'", "Put the value in quotes.", line, column
+        if "mapping values are not allowed" in problem:
+            previous = self.lines[line - 2] if line > 1 else ""
+            if source[:column].count(":") > 1:
+                return "a value holds a colon followed by a space", "Put the value in quotes.", line, column
+            if previous.strip() and not previous.rstrip().endswith(":"):
+                return "a key stands deeper than the line above allows", "Check the indentation.", line, column
+        if "unexpected end of stream" in problem and "quoted" in str(error.context):
+            start = error.context_mark
+            place = (start.line + 1, start.column + 1) if start else (line, column)
+            return "a quote is not closed", "Add the missing quote.", *place
+        if "did not find expected key" in problem or "block end" in problem or "'-' indicator" in problem:
+            return "the indentation fits no line above", "Check the indentation.", line, column
+        if "could not find expected ':'" in problem:
+            return "a key without a colon", "Write `key: value`.", line, column
+        if "single document" in str(error.context):
+            return "the file holds several documents", "Keep one document in a file.", line, column
+        if "undefined alias" in problem:
+            return "an alias names no anchor", "Define it with `&name` above.", line, column
+        context = f" {error.context}" if error.context else ""
+        return f"not YAML: {problem}{context}", "", line, column
+
+    def _inspect(self, root: Node) -> None:
+        """Check depth, aliases, tags, keys and duplicates of the whole tree."""
+        seen: set[int] = set()
+        aliased = 0
+        stack: list[tuple[Node, int, bool]] = [(root, 1, False)]
+        while stack:
+            node, depth, again = stack.pop()
+            again = again or id(node) in seen
+            seen.add(id(node))
+            aliased += again
+            if depth > MAX_DEPTH or aliased > MAX_ALIASED:
+                what = f"nested deeper than {MAX_DEPTH} levels" if depth > MAX_DEPTH else "aliases expand too far"
+                self.problem(node, what, "" if depth > MAX_DEPTH else f"The limit is {MAX_ALIASED} nodes.")
+                return
+            if node.tag not in _PLAIN_TAGS:
+                self.problem(node, f"the tag '{_short_tag(node.tag)}' is not known here", "Remove the tag.")
+            if node.id == "mapping":
+                self._inspect_keys(node)
+                stack += [(part, depth + 1, again) for pair in reversed(node.value) for part in reversed(pair)]
+            elif node.id == "sequence":
+                stack += [(item, depth + 1, again) for item in reversed(node.value)]
+
+    def _inspect_keys(self, node: Node) -> None:
+        first: dict[str, Node] = {}
+        for key, _ in node.value:
+            if key.id != "scalar":
+                self.problem(key, "a key is a list or a mapping, not text", "")
+            elif key.value == "<<" and not key.style:
+                self.problem(key, "merge keys (`<<`) are not part of YAML 1.2", "Use `defaults`, or repeat the keys.")
+            elif key.value in first:
+                line = first[key.value].start_mark.line + 1
+                self.problem(key, f"the key '{key.value}' stands twice, first on line {line}", "Remove one of them.")
+            else:
+                first[key.value] = key
+
+    # -- problems and places ------------------------------------------------------------------------------------
+
+    def problem(self, node: Node, message: str, suggestion: str = "", *, warning: bool = False) -> None:
+        """Add a problem at a node."""
+        line, column = node.start_mark.line + 1, node.start_mark.column + 1
+        self.problems.append(
+            Problem(
+                message=message,
+                suggestion=suggestion,
+                location=Location(file=self.file, line=line, column=column),
+                source_line=self.lines[line - 1] if line <= len(self.lines) else "",
+                severity="warning" if warning else "error",
+            )
+        )
+
+    def mark(self, path: str, node: Node) -> None:
+        """Remember where the value at `path` stands; see `model.Source.marks`."""
+        line, column = node.start_mark.line + 1, node.start_mark.column + 1
+        if node.id == "scalar" and node.style in {"|", ">"}:
+            for number in range(line, len(self.lines)):
+                content = self.lines[number]
+                if content.strip():
+                    # Blank lines above the first one with content belong to the text.
+                    column = len(content) - len(content.lstrip(" ")) + 1
+                    break
+            line += 1
+        self.marks[path] = (line, column)
+
+    def entries(self, node: Node, path: str) -> dict[str, tuple[Node, Node]]:
+        """Return a mapping's key and value nodes by key, remembering places."""
+        found: dict[str, tuple[Node, Node]] = {}
+        for key, value in node.value:
+            found[key.value] = (key, value)
+            self.mark(join(path, key.value), value)
+        return found
+
+    def unknown_keys(self, entries: dict[str, tuple[Node, Node]], known: list[str], where: str) -> None:
+        """Report keys that are not known."""
+        for key, (node, _) in entries.items():
+            if key not in known:
+                self.problem(node, f"unknown key '{key}' in {where}", did_you_mean(key, known, "key"))
+
+    # -- nodes → values -----------------------------------------------------------------------------------------
+
+    def json(self, node: Node, path: str) -> JSONValue:
+        """Return any value as JSON."""
+        self.mark(path, node)
+        if node.id == "mapping":
+            return {key.value: self.json(value, join(path, key.value)) for key, value in node.value}
+        if node.id == "sequence":
+            return [self.json(item, f"{path}[{index}]") for index, item in enumerate(node.value)]
+        return self.scalar(node)
+
+    def scalar(self, node: ScalarNode | Node) -> JSONValue:
+        """Resolve a scalar by the core schema of YAML 1.2."""
+        text: str = node.value
+        if node.style:
+            return text
+        if text in _NULL:
+            return None
+        if text in _BOOLEANS:
+            return _BOOLEANS[text]
+        if _INTEGER.fullmatch(text) or _OTHER_BASE.fullmatch(text):
+            number = int(text, 0 if text[:2] in {"0o", "0x"} else 10) if len(text) <= 32 else 2**64
+            if -(2**63) <= number < 2**64:
+                return number
+            self.problem(node, "the number is beyond 64 bits", "Put it in quotes.")
+            return 0
+        if _FLOAT.fullmatch(text):
+            value = float(text)
+            if math.isfinite(value):
+                return value
+        if _NOT_FINITE.fullmatch(text) or _FLOAT.fullmatch(text):
+            self.problem(node, f"{text} is not a number that JSON can hold", "Put it in quotes.")
+            return 0
+        return text
+
+    def read(self, node: Node, hint: Any, path: str) -> Any:  # noqa: ANN401 # the value is of the hint's type
+        """Return a node's value as `hint` asks, or None after reporting what is wrong."""
+        self.mark(path, node)
+        hint = _plain(hint)
+        if hint is Any:
+            return self.json(node, path)
+        origin = get_origin(hint)
+        if origin in {Union, types.UnionType}:
+            return self._read_union(node, hint, path)
+        if origin is Literal:
+            return self._read_literal(node, get_args(hint))
+        if origin is tuple:
+            return self._read_list(node, get_args(hint)[0], path)
+        if origin is dict:
+            return self._read_dict(node, get_args(hint)[1], path)
+        if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+            return self.read_record(node, hint, path)
+        return self._read_scalar(node, hint, path)
+
+    def read_record(self, node: Node, kind: type[_Record], path: str) -> _Record | None:
+        """Return a Struct filled from a mapping, or None after reporting what is wrong."""
+        where = f"'{path}'" if path else "the file"
+        if node.id != "mapping":
+            self.problem(node, f"{where} is {describe(self, node)}, not a mapping", "")
+            return None
+        entries = self.entries(node, path)
+        fields = record_fields(kind)
+        self.unknown_keys(entries, list(fields), where)
+        values: dict[str, Any] = {}
+        complete = True
+        for key, (name, hint, required) in fields.items():
+            if key not in entries:
+                if required:
+                    self.problem(node, f"{where} needs the key '{key}'", "")
+                    complete = False
+                continue
+            before = len(self.problems)
+            value = self.read(entries[key][1], hint, join(path, key))
+            if any(problem.severity == "error" for problem in self.problems[before:]):
+                complete = False
+            else:
+                values[name] = value
+        return kind(**values) if complete else None
+
+    def _read_union(self, node: Node, hint: Any, path: str) -> Any:  # noqa: ANN401 # see read
+        members = [_plain(member) for member in get_args(hint)]
+        members = [member for member in members if member is not msgspec.UnsetType]
+        optional = type(None) in members
+        members = [member for member in members if member is not type(None)]
+        if Any in members:
+            return self.json(node, path)
+        if optional and node.id == "scalar" and self.scalar(node) is None:
+            return None
+        for member in members:
+            if _accepts(self, node, member):
+                return self.read(node, member, path)
+        expected = " or ".join(_words(member) for member in members)
+        self._wrong(node, path, expected, members)
+        return None
+
+    def _read_literal(self, node: Node, choices: tuple[Any, ...]) -> Any:  # noqa: ANN401 # see read
+        value = self.scalar(node) if node.id == "scalar" else None
+        if value in choices:
+            return value
+        listed = ", ".join(map(str, choices))
+        close = nearest(str(value), map(str, choices))
+        hint = f"Did you mean '{close}'?" if close else ""
+        self.problem(node, f"{describe(self, node)} is none of: {listed}", hint)
+        return None
+
+    def _read_list(self, node: Node, hint: Any, path: str) -> Any:  # noqa: ANN401 # see read
+        if node.id != "sequence":
+            self._wrong(node, path, "a list", [])
+            return None
+        return tuple(self.read(item, hint, f"{path}[{index}]") for index, item in enumerate(node.value))
+
+    def _read_dict(self, node: Node, hint: Any, path: str) -> Any:  # noqa: ANN401 # see read
+        if node.id != "mapping":
+            self._wrong(node, path, "a mapping", [])
+            return None
+        return {key: self.read(value, hint, join(path, key)) for key, (_, value) in self.entries(node, path).items()}
+
+    def _read_scalar(self, node: Node, hint: Any, path: str) -> Any:  # noqa: ANN401 # see read
+        if not _accepts(self, node, hint):
+            self._wrong(node, path, _words(hint), [hint])
+            return None
+        value = self.scalar(node)
+        if hint is float and isinstance(value, int):
+            return float(value)
+        if hint is str and not isinstance(value, str):
+            return node.value
+        return value
+
+    def _wrong(self, node: Node, path: str, expected: str, members: list[Any]) -> None:
+        name = path.rsplit(".", 1)[-1]
+        suggestion = ""
+        if node.id == "scalar" and {int, float} & set(members):
+            match = re.match(r"\s*([0-9]+(?:\.[0-9]+)?)\s*[A-Za-z]+", node.value)
+            suggestion = f"Write `{name}: {match[1]}`." if match else ""
+        elif expected == "a list" and node.id == "scalar":
+            suggestion = f"Write `{name}: [{node.value}]`." if node.value else "Write `[]` for an empty list."
+        elif expected == "a list" and node.id == "mapping":
+            suggestion = "Put a dash before each item."
+        self.problem(node, f"'{name}' is {expected}, not {describe(self, node)}", suggestion)
+
+
+def join(path: str, key: str) -> str:
+    """Return the path of a key below `path`."""
+    if not _PLAIN_KEY.fullmatch(key):
+        return f"{path}[{key!r}]"
+    return f"{path}.{key}" if path else key
+
+
+def describe(reader: Reader, node: Node) -> str:
+    """Name what a node holds, in words."""
+    if node.id == "mapping":
+        return "a mapping"
+    if node.id == "sequence":
+        return "a list"
+    value = reader.scalar(node)
+    if value is None:
+        return "empty"
+    if isinstance(value, str):
+        return f"the text '{value if len(value) <= 40 else value[:37] + '…'}'"
+    return f"{str(value).lower() if isinstance(value, bool) else value}"
+
+
+@cache
+def record_fields(kind: type) -> dict[str, tuple[str, Any, bool]]:
+    """Return key → (field name, annotation, is required) of a Struct."""
+    hints = get_type_hints(kind)
+    return {
+        field.encode_name: (field.name, hints[field.name], field.required)
+        for field in msgspec.structs.fields(kind)
+    }
+
+
+def _plain(hint: Any) -> Any:  # noqa: ANN401 # annotations are of any type
+    while isinstance(hint, NewType):
+        hint = hint.__supertype__
+    return hint
+
+
+def _accepts(reader: Reader, node: Node, hint: Any) -> bool:  # noqa: ANN401 # annotations are of any type
+    origin = get_origin(hint) or hint
+    if node.id == "mapping":
+        return origin is dict or (isinstance(hint, type) and issubclass(hint, msgspec.Struct))
+    if node.id == "sequence":
+        return origin is tuple
+    value = reader.scalar(node)
+    if origin is Literal:
+        return value in get_args(hint)
+    if hint is bool:
+        return isinstance(value, bool)
+    if hint is int:
+        return type(value) is int
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    # A number or boolean where text is expected is taken as written; null is not.
+    return hint is str and value is not None
+
+
+def _words(hint: Any) -> str:  # noqa: ANN401 # annotations are of any type
+    known = {str: "text", int: "an integer", float: "a number", bool: "true or false"}
+    if hint in known:
+        return known[hint]
+    origin = get_origin(hint)
+    if origin is Literal:
+        return "one of " + ", ".join(map(str, get_args(hint)))
+    return "a list" if origin is tuple else "a mapping"
+
+
+def _short_tag(tag: str) -> str:
+    return tag.replace("tag:yaml.org,2002:", "!!")
+
+
+def plural(items: Iterator[str] | list[str]) -> str:
+    """Join names for a sentence."""
+    names = [f"'{item}'" for item in items]
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
