@@ -42,8 +42,11 @@ class Journal(Protocol):
         """
         ...
 
-    async def read(self, execution_id: str) -> list[Event]:
-        """Return all events in order; raises `ExecutionNotFound`. The id may be shortened while it is unique."""
+    async def read(self, execution_id: str) -> tuple[str, list[Event]]:
+        """Return the whole id and all events in order; the id may be shortened while it is unique.
+
+        Raises `ExecutionNotFound`.
+        """
         ...
 
     async def summaries(

@@ -1,0 +1,7 @@
+"""SEEING: what people and sinks are shown.
+
+    masking  no secret leaves: one linear pass over every text
+    logs     structured logging on standard error, bound to the execution
+
+Above stand all rooms that show something; below values and errors.
+"""

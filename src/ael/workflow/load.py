@@ -319,7 +319,7 @@ class _Loader:
         for key in ("items", "properties"):
             if key in entries:
                 self._check_schema(entries[key][1], _as_schema(spec, key))
-        if "default" in entries and not reader.problems:
+        if "default" in entries:
             for message in check_default(spec):
                 reader.problem(entries["default"][1], f"the default of '{spec.name}' {message}", "")
 

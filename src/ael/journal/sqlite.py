@@ -1,0 +1,338 @@
+"""A journal in one SQLite file that many processes may share.
+
+One thread writes, and takes all that waits into one transaction (group commit); another reads. The event loop never
+waits on disk. Every transaction that may write is BEGIN IMMEDIATE: read-then-write fails at once when two meet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+
+from ael.errors import AelError, ExecutionConflict, JournalUnavailable
+from ael.journal import ExecutionSummary
+from ael.journal.events import TERMINAL, Event, ExecutionStarted
+from ael.journal.memory import whole_id
+from ael.journal.sealing import Seal
+from ael.journal.summary import status_after
+
+Durability = Literal["lazy", "commit", "fsync"]
+
+_VERSION = 1
+#: Seconds that a writer waits for another process's transaction.
+_BUSY_LIMIT = 10.0
+#: Seconds that `lazy` gathers.
+_LAZY_PAUSE = 0.005
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Event).decode
+
+_T = TypeVar("_T")
+_Row = tuple[str, int, int, bytes]
+_INSERT = "INSERT INTO events (execution_id, number, sealed, payload) VALUES (?, ?, ?, ?)"
+_START = "INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?, ?)"
+_UPDATE = "UPDATE executions SET status = ?, completed_at = ? WHERE execution_id = ?"
+
+
+class _Append(msgspec.Struct):
+    """One append on its way to the writer."""
+
+    rows: list[_Row]
+    start: tuple[str, str, str, str, int, None, str | None] | None
+    update: tuple[str, int | None, str] | None
+    done: Callable[[AelError | None], None]
+
+
+class SqliteJournal:
+    """Implements `Journal`; opens the file when it is first used."""
+
+    def __init__(self, path: Path, durability: Durability = "commit") -> None:
+        self._path = path
+        self._durability = durability
+        self._seal = Seal(path.with_name(path.name + ".key"))
+        self._sealed: set[str] = set()
+        self._queue: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
+        self._writer: threading.Thread | None = None
+        self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ael-journal-read")
+        self._read_connection: sqlite3.Connection | None = None
+        self._late: AelError | None = None
+        self._closed = False
+
+    # -- the Protocol -------------------------------------------------------------------------------------------
+
+    async def append(self, execution_id: str, first: int, events: Sequence[Event]) -> None:
+        """See `Journal.append`."""
+        if self._closed:
+            raise JournalUnavailable("the journal is closed")
+        if self._late is not None:
+            error, self._late = self._late, None
+            raise error
+        if self._writer is None:
+            self._writer = threading.Thread(target=self._write, name="ael-journal-write", daemon=True)
+            self._writer.start()
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[None] | None = None
+        if self._durability == "lazy":
+            done = self._late_error
+        else:
+            waiting = loop.create_future()
+            done = _tell(loop, waiting)
+        self._queue.put(self._prepared(execution_id, first, events, done))
+        if waiting is not None:
+            await waiting
+
+    async def read(self, execution_id: str) -> tuple[str, list[Event]]:
+        """See `Journal.read`."""
+        return await self._in_reader(lambda connection: self._read(connection, execution_id))
+
+    async def summaries(
+        self, *, status: str | None = None, workflow: str | None = None, limit: int = 100
+    ) -> list[ExecutionSummary]:
+        """See `Journal.summaries`."""
+        return await self._in_reader(lambda connection: _summaries(connection, status, workflow, limit))
+
+    async def close(self) -> None:
+        """See `Journal.close`; raises what a lazy write failed with."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._writer is not None:
+            self._queue.put(None)
+            await asyncio.to_thread(self._writer.join)
+        await asyncio.to_thread(self._reader.shutdown)
+        if self._read_connection is not None:
+            self._read_connection.close()
+        if self._late is not None:
+            raise self._late
+
+    # -- writing ------------------------------------------------------------------------------------------------
+
+    def _prepared(
+        self, execution_id: str, first: int, events: Sequence[Event], done: Callable[[AelError | None], None]
+    ) -> _Append:
+        """Encode rows, outside any transaction."""
+        start = None
+        status, completed = None, None
+        rows: list[_Row] = []
+        for number, event in enumerate(events, first):
+            if isinstance(event, ExecutionStarted):
+                start = (execution_id, event.workflow, event.version, "running", event.at, None, event.parent)
+                if event.secrets:
+                    self._sealed.add(execution_id)
+            status = status_after(event) or status
+            if isinstance(event, TERMINAL):
+                completed = event.at
+            payload = _encode(event)
+            sealed = execution_id in self._sealed
+            if sealed:
+                payload = self._seal.close(f"{execution_id}/{number}", payload)
+            rows.append((execution_id, number, int(sealed), payload))
+        if completed is not None:
+            self._sealed.discard(execution_id)
+        update = None if status is None or (start and status == "running") else (status, completed, execution_id)
+        return _Append(rows, start, update, done)
+
+    def _write(self) -> None:
+        """Run the writer's thread until it is told to stop."""
+        connection: sqlite3.Connection | None = None
+        stopping = False
+        while not stopping:
+            batch = self._gather()
+            stopping = None in batch
+            appends = [one for one in batch if one is not None]
+            if not appends:
+                continue
+            try:
+                if connection is None:
+                    connection = _open(self._path, self._durability)
+                self._commit(connection, appends)
+            except (AelError, sqlite3.Error, OSError) as error:
+                problem = _unavailable(self._path, error)
+                if connection is not None:
+                    _roll_back(connection)
+                for append in appends:
+                    append.done(problem)
+        if connection is not None:
+            connection.close()
+
+    def _gather(self) -> list[_Append | None]:
+        """Wait for work and take all that is there."""
+        batch = [self._queue.get()]
+        if self._durability == "lazy" and batch[0] is not None:
+            # A pause that a stop need not wait out would be no shorter than this one.
+            threading.Event().wait(_LAZY_PAUSE)
+        while True:
+            try:
+                batch.append(self._queue.get_nowait())
+            except queue.Empty:
+                return batch
+
+    def _commit(self, connection: sqlite3.Connection, appends: list[_Append]) -> None:
+        refused: dict[int, AelError] = {}
+        connection.execute("BEGIN IMMEDIATE")
+        for index, append in enumerate(appends):
+            try:
+                _apply(connection, append)
+            except sqlite3.IntegrityError:
+                # One that conflicts takes back nothing of the others.
+                connection.execute("ROLLBACK TO one")
+                refused[index] = ExecutionConflict(
+                    f"event {append.rows[0][1]} of '{append.rows[0][0]}' is taken",
+                    suggestion="Another process runs this execution.",
+                )
+        connection.execute("COMMIT")
+        for index, append in enumerate(appends):
+            append.done(refused.get(index))
+
+    def _late_error(self, error: AelError | None) -> None:
+        if error is not None:
+            self._late = error
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    async def _in_reader(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        def run() -> _T:
+            try:
+                if self._read_connection is None:
+                    self._read_connection = _open(self._path, self._durability)
+                return work(self._read_connection)
+            except (sqlite3.Error, OSError) as error:
+                raise _unavailable(self._path, error) from error
+
+        return await asyncio.get_running_loop().run_in_executor(self._reader, run)
+
+    def _read(self, connection: sqlite3.Connection, given: str) -> tuple[str, list[Event]]:
+        escaped = given.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        found = connection.execute(
+            "SELECT execution_id FROM executions WHERE execution_id LIKE ? ESCAPE '\\' LIMIT 6", (f"{escaped}%",)
+        ).fetchall()
+        execution_id = whole_id(given, [row[0] for row in found])
+        rows = connection.execute(
+            "SELECT number, sealed, payload FROM events WHERE execution_id = ? ORDER BY number", (execution_id,)
+        )
+        events: list[Event] = []
+        for number, sealed, payload in rows:
+            data = self._seal.open(f"{execution_id}/{number}", payload) if sealed else payload
+            try:
+                events.append(_decode(data))
+            except msgspec.MsgspecError as error:
+                raise JournalUnavailable(f"event {number} of '{execution_id}' is damaged: {error}") from error
+        return execution_id, events
+
+
+def _apply(connection: sqlite3.Connection, append: _Append) -> None:
+    connection.execute("SAVEPOINT one")
+    connection.executemany(_INSERT, append.rows)
+    if append.start is not None:
+        connection.execute(_START, append.start)
+    if append.update is not None:
+        connection.execute(_UPDATE, append.update)
+    connection.execute("RELEASE one")
+
+
+def _summaries(
+    connection: sqlite3.Connection, status: str | None, workflow: str | None, limit: int
+) -> list[ExecutionSummary]:
+    rows = connection.execute(
+        "SELECT execution_id, workflow, version, status, started_at, completed_at, parent FROM executions "
+        "WHERE (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR workflow = ?2) "
+        "ORDER BY started_at DESC, execution_id LIMIT ?3",
+        (status, workflow, limit),
+    )
+    fields = ExecutionSummary.__struct_fields__
+    return [ExecutionSummary(**dict(zip(fields, row, strict=True))) for row in rows]
+
+
+def _tell(loop: asyncio.AbstractEventLoop, waiting: asyncio.Future[None]) -> Callable[[AelError | None], None]:
+    def settle(error: AelError | None) -> None:
+        if waiting.done():
+            return
+        if error is None:
+            waiting.set_result(None)
+        else:
+            waiting.set_exception(error)
+
+    def done(error: AelError | None) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, error)
+
+    return done
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def _unavailable(path: Path, error: Exception) -> AelError:
+    if isinstance(error, AelError):
+        return error
+    text = str(error)
+    hints = {
+        "full": "Free some space on the disk; nothing that was acknowledged is lost.",
+        "locked": "Another process holds the journal; see who with `fuser`.",
+        "not a database": "Move the file away; it is damaged or no journal.",
+        "malformed": "Move the file away and keep it; it is damaged.",
+        "readonly": "Make the file and its directory writable.",
+        "unable to open": "Make the directory writable, or name another file with AEL_DB.",
+    }
+    hint = next((hint for part, hint in hints.items() if part in text), "")
+    if isinstance(error, PermissionError):
+        hint = hints["unable to open"]
+    return JournalUnavailable(f"{path}: {text}", suggestion=hint)
+
+
+# -- opening ---------------------------------------------------------------------------------------------------------
+
+
+def _open(path: Path, durability: Durability) -> sqlite3.Connection:
+    """Open the file, making or checking its tables under a lock that other processes respect."""
+    _make_directory(path.parent)
+    with _file_lock(path):
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        connection = sqlite3.connect(path, timeout=_BUSY_LIMIT, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA synchronous = {'FULL' if durability == 'fsync' else 'NORMAL'}")
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                connection.executescript("BEGIN IMMEDIATE;" + (files(__package__) / "schema.sql").read_text() + "COMMIT;")
+            elif version != _VERSION:
+                raise JournalUnavailable(
+                    f"{path} has version {version} of the journal's tables, this AEL knows {_VERSION}",
+                    suggestion="Use the version of AEL that wrote it, or another file.",
+                )
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _make_directory(directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    ignore = directory / ".gitignore"
+    if directory.name == ".ael" and not ignore.exists():
+        ignore.write_text("*\n")
+
+
+@contextmanager
+def _file_lock(path: Path) -> Iterator[None]:
+    descriptor = os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
