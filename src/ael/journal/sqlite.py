@@ -130,6 +130,9 @@ class SqliteJournal:
             if isinstance(event, ExecutionStarted):
                 start = (execution_id, event.workflow, event.version, "running", event.at, None, event.parent)
                 if event.secrets:
+                    # The key stands beside the file, so the directory must be there before the writer makes it.
+                    with _ours(self._path):
+                        _make_directory(self._path.parent)
                     self._sealed.add(execution_id)
             status = status_after(event) or status
             if isinstance(event, TERMINAL):
@@ -137,7 +140,8 @@ class SqliteJournal:
             payload = _encode(event)
             sealed = execution_id in self._sealed
             if sealed:
-                payload = self._seal.close(f"{execution_id}/{number}", payload)
+                with _ours(self._path):
+                    payload = self._seal.close(f"{execution_id}/{number}", payload)
             rows.append((execution_id, number, int(sealed), payload))
         if completed is not None:
             self._sealed.discard(execution_id)
@@ -204,12 +208,10 @@ class SqliteJournal:
 
     async def _in_reader(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         def run() -> _T:
-            try:
+            with _ours(self._path):
                 if self._read_connection is None:
                     self._read_connection = _open(self._path, self._durability)
                 return work(self._read_connection)
-            except (sqlite3.Error, OSError) as error:
-                raise _unavailable(self._path, error) from error
 
         return await asyncio.get_running_loop().run_in_executor(self._reader, run)
 
@@ -269,6 +271,15 @@ def _tell(loop: asyncio.AbstractEventLoop, waiting: asyncio.Future[None]) -> Cal
             loop.call_soon_threadsafe(settle, error)
 
     return done
+
+
+@contextmanager
+def _ours(path: Path) -> Iterator[None]:
+    """Turn errors of the system and of SQLite into `JournalUnavailable`."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise _unavailable(path, error) from error
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:
