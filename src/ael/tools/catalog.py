@@ -1,0 +1,121 @@
+"""Names → tools. A bare name works while one server offers it, `server__tool` always.
+
+A bare name needs every enabled server, since any of them may offer it; `server__tool` starts that one alone. A server
+that fails matters only to names that it might have offered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+
+from ael.errors import AelError, ToolUnavailable, did_you_mean
+from ael.tools import ToolInfo, ToolRef
+from ael.tools.servers import ServerConfig, ToolSource
+
+_SEPARATOR = "__"
+
+
+class ToolCatalog:
+    """Everything that the configured sources offer."""
+
+    def __init__(self, sources: Iterable[ToolSource], configs: Mapping[str, ServerConfig] | None = None) -> None:
+        self._sources = {source.name: source for source in sources}
+        self._configs = dict(configs or {})
+
+    @property
+    def sources(self) -> dict[str, ToolSource]:
+        """The sources by name."""
+        return dict(self._sources)
+
+    async def resolve(self, name: str, resolved: dict[str, ToolRef]) -> tuple[ToolInfo, ToolSource]:
+        """Return the tool that a name means; `resolved` keeps a name's meaning within one execution.
+
+        Raises `ToolUnavailable` for a name that nobody offers or that several do, `McpConnectionFailed` when the
+        servers that might offer it cannot be reached.
+        """
+        known = resolved.get(name)
+        if known is not None:
+            return await self._find(known.server, known.name, name)
+        server, separator, tool = name.partition(_SEPARATOR)
+        if separator and server in self._sources:
+            found = await self._find(server, tool, name)
+        else:
+            found = await self._search(name)
+        resolved[name] = found[0].ref
+        return found
+
+    async def _find(self, server: str, tool: str, name: str) -> tuple[ToolInfo, ToolSource]:
+        source = self._sources[server]
+        offered = await self._offered(source)
+        for info in offered:
+            if info.ref.name == tool or self._shown(info.ref) == tool:
+                return info, source
+        names = [f"{server}{_SEPARATOR}{self._shown(info.ref)}" for info in offered]
+        raise ToolUnavailable(
+            f"server '{server}' offers no tool '{tool}'",
+            suggestion=did_you_mean(name, names, "tool"),
+            tool_name=name,
+            retryable=False,
+        )
+
+    async def _search(self, name: str) -> tuple[ToolInfo, ToolSource]:
+        offered, failures = await self.everything()
+        found = [info for info in offered if self._shown(info.ref) == name]
+        if len(found) == 1:
+            return found[0], self._sources[found[0].ref.server]
+        if found:
+            names = ", ".join(sorted(str(info.ref) for info in found))
+            raise ToolUnavailable(
+                f"several servers offer '{name}'",
+                suggestion=f"Name the one that you mean: {names}.",
+                tool_name=name,
+                retryable=False,
+            )
+        if failures:
+            # It may be one of theirs: nobody can tell, and the first one's reason is the best lead.
+            error = next(iter(failures.values()))
+            error.detail = f"tool '{name}' is on no server that runs; {error.detail}"
+            error.tool_name = name
+            raise error
+        known = [self._shown(info.ref) for info in offered]
+        hint = did_you_mean(name, known, "tool") or "Add a server under mcp.servers in ael-config.yaml."
+        raise ToolUnavailable("no server offers it", suggestion=hint, tool_name=name, retryable=False)
+
+    async def everything(self) -> tuple[list[ToolInfo], dict[str, AelError]]:
+        """Return all tools, starting all enabled servers at once, and why servers failed."""
+        enabled = [
+            source for name, source in self._sources.items() if self._configs.get(name, _ENABLED).enabled
+        ]
+        answers = await asyncio.gather(*(self._offered(source) for source in enabled), return_exceptions=True)
+        offered: list[ToolInfo] = []
+        failures: dict[str, AelError] = {}
+        for source, answer in zip(enabled, answers, strict=True):
+            if isinstance(answer, AelError):
+                failures[source.name] = answer
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                offered += answer
+        return offered, failures
+
+    async def _offered(self, source: ToolSource) -> list[ToolInfo]:
+        chosen = self._configs.get(source.name, _ENABLED).tools
+        return [
+            info
+            for info in await source.tools()
+            if any(fnmatchcase(info.ref.name, pattern) for pattern in chosen.include)
+            and not any(fnmatchcase(info.ref.name, pattern) for pattern in chosen.exclude)
+        ]
+
+    def _shown(self, ref: ToolRef) -> str:
+        """Return the bare name under which a tool is known: its own with the server's prefix."""
+        return self._configs.get(ref.server, _ENABLED).prefix + ref.name
+
+    async def close(self) -> None:
+        """Stop all sources at once."""
+        await asyncio.gather(*(source.close() for source in self._sources.values()))
+
+
+_ENABLED = ServerConfig()

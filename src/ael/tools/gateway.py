@@ -1,0 +1,213 @@
+"""The choke point: every tool call of every step goes through `Gateway.call`.
+
+scope → resolve → schema of the parameters → record → call → size → data → schema of the result → record
+"""
+
+from __future__ import annotations
+
+import time
+from fnmatch import fnmatchcase
+from typing import Any
+
+import msgspec
+
+from ael.errors import AelError, OutputInvalid, ParamInvalid, ResourceExhausted, ToolFailed, ToolRejected, did_you_mean
+from ael.tools import CallContext, ToolCallEnded, ToolCallStarted, ToolInfo
+from ael.tools.catalog import ToolCatalog
+from ael.tools.servers import ToolSource
+from ael.tools.stdio import CallResult, ContentBlock
+from ael.values import JSONValue, check, decode
+
+#: HTTP statuses of a tool's error after which trying again may help; other 4xx say no.
+_RETRYABLE_STATUS = frozenset({408, 425, 429})
+
+#: Where `_meta` of a call carries what makes it one call across retries and resumes.
+IDEMPOTENCY_KEY, ATTEMPT = "ael/idempotency_key", "ael/attempt"
+
+
+class Gateway:
+    """Implements `ToolGateway`."""
+
+    def __init__(self, catalog: ToolCatalog) -> None:
+        self._catalog = catalog
+        self._validators: dict[int, tuple[dict[str, JSONValue], Any]] = {}
+
+    async def call(self, name: str, params: dict[str, JSONValue], context: CallContext) -> JSONValue:
+        """See `ToolGateway.call`."""
+        self._check_scope(name, context)
+        info, source = await self._catalog.resolve(name, context.resolved)
+        self._check_params(name, params, info)
+        context.calls += 1
+        number = context.calls
+        await context.record(
+            ToolCallStarted(
+                call=number, tool=name, resolved=str(info.ref), params=params, repeatable=info.repeatable
+            )
+        )
+        begun = time.perf_counter()
+        try:
+            value = await self._answer(name, params, context, info, source, number)
+        except AelError as error:
+            error.tool_name = error.tool_name or name
+            await context.record(
+                ToolCallEnded(call=number, tool=name, duration_ms=_since(begun), error=error.record())
+            )
+            raise
+        await context.record(ToolCallEnded(call=number, tool=name, duration_ms=_since(begun), result=value))
+        return value
+
+    def _check_scope(self, name: str, context: CallContext) -> None:
+        if name == "python_exec" and context.origin == "code":
+            raise ToolRejected("code cannot run code: python_exec is not for code steps", tool_name=name)
+        if not any(fnmatchcase(name, pattern) for pattern in context.scope):
+            listed = ", ".join(context.scope) or "none"
+            raise ToolRejected(
+                f"this workflow may call: {listed}",
+                suggestion=f"Add '{name}' to `tools` of the workflow if it shall call it.",
+                tool_name=name,
+            )
+
+    async def _answer(
+        self,
+        name: str,
+        params: dict[str, JSONValue],
+        context: CallContext,
+        info: ToolInfo,
+        source: ToolSource,
+        number: int,
+    ) -> JSONValue:
+        meta: dict[str, Any] = {IDEMPOTENCY_KEY: f"{context.key}/{number}", ATTEMPT: context.attempt}
+        result = await source.call(
+            info.ref.name, dict(params), timeout_seconds=context.timeout_seconds, meta=meta
+        )
+        if result.is_error:
+            raise _tool_error(name, result)
+        value = to_data(result)
+        try:
+            check(value, path="result")
+        except OutputInvalid as error:
+            raise ToolFailed(f"the tool's answer is not usable: {error.detail}", tool_name=name, retryable=False) from error
+        self._check_result(name, value, info)
+        return value
+
+    # -- schemas ------------------------------------------------------------------------------------------------
+
+    def _validator(self, schema: dict[str, JSONValue]) -> Any:  # noqa: ANN401 # jsonschema_rs has no types
+        known = self._validators.get(id(schema))
+        if known is not None and known[0] is schema:
+            return known[1]
+        import jsonschema_rs  # noqa: PLC0415 # 25 ms to import, needed by the first tool call
+
+        try:
+            made = jsonschema_rs.validator_for(
+                schema, retriever=_no_references, pattern_options=jsonschema_rs.RegexOptions()
+            )
+        except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
+            raise ToolFailed(f"the tool's schema is not usable: {error}", retryable=False) from error
+        if len(self._validators) > 1024:
+            self._validators.clear()
+        self._validators[id(schema)] = (schema, made)
+        return made
+
+    def _check_params(self, name: str, params: dict[str, JSONValue], info: ToolInfo) -> None:
+        try:
+            check(params, path="params")
+        except OutputInvalid as error:
+            raise ParamInvalid(error.detail, tool_name=name) from error
+        validator = self._validator(info.input_schema)
+        if validator.is_valid(params):
+            return
+        found = [_violation(error, "params") for error in validator.iter_errors(params)]
+        raise ParamInvalid("; ".join(found[:20]), suggestion=_expected(params, info), tool_name=name)
+
+    def _check_result(self, name: str, value: JSONValue, info: ToolInfo) -> None:
+        if info.output_schema is None:
+            return
+        validator = self._validator(info.output_schema)
+        if not validator.is_valid(value):
+            found = [_violation(error, "result") for error in validator.iter_errors(value)]
+            raise OutputInvalid(
+                "the tool's answer does not match its own schema: " + "; ".join(found[:10]), tool_name=name
+            )
+
+
+def _violation(error: Any, root: str) -> str:  # noqa: ANN401 # jsonschema_rs has no types
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.instance_path)
+    return f"{root}{path}: {str(error.message)[:300]}"
+
+
+def _expected(params: dict[str, JSONValue], info: ToolInfo) -> str:
+    """Return what the tool takes, and the nearest name for a parameter that it does not know."""
+    properties = info.input_schema.get("properties")
+    known = list(properties) if isinstance(properties, dict) else []
+    required = info.input_schema.get("required")
+    needed = [str(name) for name in required] if isinstance(required, list) else []
+    unknown = next((name for name in params if name not in known), None)
+    close = did_you_mean(unknown, known, "parameter") if unknown and known else ""
+    listed = ", ".join(f"{name}{' (required)' if name in needed else ''}" for name in known[:20])
+    schema = msgspec.json.encode(info.input_schema).decode()
+    tail = f" Its schema: {schema}" if len(schema) <= 600 else ""
+    return " ".join(part for part in (close, f"The tool takes: {listed or 'nothing'}.{tail}") if part)
+
+
+def _no_references(uri: str) -> Any:  # noqa: ANN401 # never returns
+    raise ValueError(f"it refers to {uri}, and nothing is fetched")
+
+
+# -- results ---------------------------------------------------------------------------------------------------------
+
+
+def to_data(result: CallResult) -> JSONValue:
+    """Return a result's data: structured content; else JSON or text of a single block; else the blocks."""
+    if result.structured_content is not None:
+        structured: JSONValue = result.structured_content
+        return structured
+    blocks = result.content
+    if len(blocks) == 1 and blocks[0].type == "text" and blocks[0].text is not None:
+        return _parsed(blocks[0].text)
+    return [_block(block) for block in blocks]
+
+
+def _parsed(text: str) -> JSONValue:
+    if text.lstrip()[:1] not in {"{", "["}:
+        return text
+    try:
+        found = decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return text
+    return found if isinstance(found, dict | list) else text
+
+
+def _block(block: ContentBlock) -> JSONValue:
+    made: dict[str, JSONValue] = {"type": block.type}
+    for field in ("text", "data", "mime_type", "resource", "uri", "name", "description"):
+        value = getattr(block, field)
+        if value is not None:
+            made[field] = value
+    return made
+
+
+def _tool_error(name: str, result: CallResult) -> AelError:
+    texts = [block.text for block in result.content if block.text]
+    detail = "\n".join(texts)[:4000] or msgspec.json.encode(result.structured_content).decode()[:4000]
+    if detail.startswith("RESOURCE_EXHAUSTED"):
+        return ResourceExhausted(detail, tool_name=name)
+    return ToolFailed(detail, tool_name=name, retryable=_may_retry(result))
+
+
+def _may_retry(result: CallResult) -> bool:
+    """Return whether trying again may help: not when the tool says no, nor after most HTTP 4xx."""
+    data = to_data(result)
+    if not isinstance(data, dict):
+        return True
+    said = data.get("retryable")
+    if isinstance(said, bool):
+        return said
+    status = data.get("status", data.get("status_code"))
+    if isinstance(status, int) and 400 <= status < 500:
+        return status in _RETRYABLE_STATUS
+    return True
+
+
+def _since(begun: float) -> float:
+    return (time.perf_counter() - begun) * 1000

@@ -1,0 +1,191 @@
+"""Our own MCP client for servers that are processes; both protocol eras.
+
+The handshake era (2025-11-25 and before) opens a session with `initialize`; the modern era (2026-07-28) has none and
+sends its version with each request. A server is asked by `server/discover` first and answers at once that it does
+not know it, if it is of the older era.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from ael import __version__
+from ael.tools.jsonrpc import InvalidAnswer, Peer, PeerGone, PeerTimeout, RpcError
+
+HANDSHAKE_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
+MODERN_VERSIONS = ("2026-07-28",)
+
+_PREFIX = "io.modelcontextprotocol/"
+
+#: Seconds that a server may take to refuse the modern era before the older one is tried beside it.
+_DISCOVER_PATIENCE = 1.0
+
+#: Most pages of a tools list.
+_MOST_PAGES = 100
+
+
+class ContentBlock(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A part of a tool's result."""
+
+    type: str
+    text: str | None = None
+    data: str | None = None
+    mime_type: str | None = None
+    resource: dict[str, Any] | None = None
+    uri: str | None = None
+    name: str | None = None
+    description: str | None = None
+
+
+class CallResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The result of tools/call, validated."""
+
+    content: list[ContentBlock] = []
+    structured_content: Any = None
+    is_error: bool = False
+    result_type: str = "complete"
+
+
+class _ListResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    tools: list[msgspec.Raw] = []
+    next_cursor: str | None = None
+
+
+_decode_any = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_list = msgspec.json.Decoder(_ListResult).decode
+_decode_result = msgspec.json.Decoder(CallResult).decode
+
+#: Results above this many bytes are decoded in a thread.
+_OFF_LOOP = 512 * 1024
+
+
+class StdioClient:
+    """An MCP session with one process."""
+
+    def __init__(self, peer: Peer) -> None:
+        self.peer = peer
+        self.version = ""
+        self._envelope: dict[str, Any] | None = None
+
+    @classmethod
+    async def open(
+        cls,
+        command: list[str],
+        *,
+        env: dict[str, str],
+        cwd: str | None,
+        max_message: int,
+        startup_seconds: float,
+        on_notification: Callable[[str, dict[str, Any]], None],
+        opened: Callable[[Peer], None],
+    ) -> StdioClient:
+        """Start a server and agree on a protocol version.
+
+        `opened` gets the peer as soon as the process runs, so that its standard error can be read when this fails.
+        Raises `OSError`, `PeerGone`, `PeerTimeout`, `RpcError` or `InvalidAnswer`; the process is stopped then.
+        """
+        peer = await Peer.spawn(command, env=env, cwd=cwd, max_message=max_message, on_notification=on_notification)
+        opened(peer)
+        client = cls(peer)
+        try:
+            async with asyncio.timeout(startup_seconds):
+                await client._negotiate(startup_seconds)
+        except TimeoutError:
+            await peer.close()
+            raise PeerTimeout from None
+        except BaseException:
+            await peer.close()
+            raise
+        return client
+
+    async def _negotiate(self, patience: float) -> None:
+        """Try the modern era, and the handshake as soon as the server refuses or keeps silent."""
+        try:
+            answer = await self.peer.request("server/discover", _meta(MODERN_VERSIONS[-1]), min(patience, _DISCOVER_PATIENCE))
+            found = _decode_any(answer)
+        except (RpcError, PeerTimeout, InvalidAnswer):
+            found = {}
+        except (msgspec.MsgspecError, UnicodeError):
+            found = {}
+        offered = found.get("supportedVersions")
+        mutual = [version for version in MODERN_VERSIONS if isinstance(offered, list) and version in offered]
+        if mutual:
+            self.version = mutual[-1]
+            self._envelope = _meta(self.version)["_meta"]
+            return
+        await self._initialize(patience)
+
+    async def _initialize(self, patience: float) -> None:
+        asked = {
+            "protocolVersion": HANDSHAKE_VERSIONS[-1],
+            "capabilities": {},
+            "clientInfo": {"name": "ael", "version": __version__},
+        }
+        try:
+            answer = _decode_any(await self.peer.request("initialize", asked, patience))
+        except (msgspec.MsgspecError, UnicodeError) as error:
+            raise InvalidAnswer(f"the answer to initialize is not valid: {error}") from error
+        chosen = answer.get("protocolVersion")
+        if chosen not in HANDSHAKE_VERSIONS:
+            raise InvalidAnswer(f"the server chose the protocol version {chosen!r}, which is not known here")
+        self.version = chosen
+        self.peer.notify("notifications/initialized")
+
+    def _params(self, params: dict[str, Any], meta: dict[str, Any] | None = None) -> dict[str, Any]:
+        merged = {**(self._envelope or {}), **(meta or {})}
+        return {**params, "_meta": merged} if merged else params
+
+    async def list_tools(self, timeout_seconds: float) -> list[dict[str, Any]]:
+        """Return every tool object as the server gives it; one that is no object is left out."""
+        found: list[dict[str, Any]] = []
+        cursor: str | None = None
+        for _ in range(_MOST_PAGES):
+            params = self._params({"cursor": cursor} if cursor else {})
+            raw = await self.peer.request("tools/list", params, timeout_seconds)
+            try:
+                page = _decode_list(raw)
+            except (msgspec.MsgspecError, UnicodeError) as error:
+                raise InvalidAnswer(f"the list of tools is not valid: {error}") from error
+            for tool in page.tools:
+                decoded = msgspec.json.decode(tool)
+                if isinstance(decoded, dict):
+                    found.append(decoded)
+            cursor = page.next_cursor
+            if not cursor:
+                return found
+        raise InvalidAnswer(f"the list of tools has more than {_MOST_PAGES} pages")
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], *, timeout_seconds: float, meta: dict[str, Any]
+    ) -> CallResult:
+        """Call a tool; raises `RpcError`, `PeerGone`, `PeerTimeout` or `InvalidAnswer`."""
+        params = self._params({"name": name, "arguments": arguments}, meta)
+        raw = await self.peer.request("tools/call", params, timeout_seconds)
+        try:
+            result = await asyncio.to_thread(_decode_result, raw) if len(raw) > _OFF_LOOP else _decode_result(raw)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            raise InvalidAnswer(f"the result is not valid: {error}") from error
+        if result.result_type != "complete":
+            raise InvalidAnswer("the tool asks for input from a person, which a workflow cannot give")
+        return result
+
+    async def close(self) -> None:
+        """Stop the server."""
+        await self.peer.close()
+
+
+def _meta(version: str) -> dict[str, Any]:
+    return {
+        "_meta": {
+            f"{_PREFIX}protocolVersion": version,
+            f"{_PREFIX}clientInfo": {"name": "ael", "version": __version__},
+            f"{_PREFIX}clientCapabilities": {},
+        }
+    }
+
+
+__all__ = ["CallResult", "ContentBlock", "InvalidAnswer", "PeerGone", "PeerTimeout", "RpcError", "StdioClient"]
