@@ -15,18 +15,46 @@ import msgspec
 from ael.app.build import Parts, build
 from ael.app.definitions import Definitions, Prepared
 from ael.app.doctor import Check, check_installation
-from ael.app.settings import Settings
+from ael.app.settings import ConfigFile, Settings
 from ael.engine.engine import Request, new_execution_id, new_seed
-from ael.engine.preview import Preview, preview
-from ael.errors import Problem, ProblemsError
-from ael.journal import ExecutionSummary
+from ael.engine.preview import Preview, PreviewStep, preview
+from ael.errors import ErrorRecord, InputInvalid, Problem, ProblemsError
+from ael.journal import ExecutionSummary, events
 from ael.journal.events import Event, ExecutionStarted
-from ael.journal.fold import Execution, fold, mask_execution
-from ael.observe.masking import Masker
-from ael.values import JSONValue, text
-from ael.workflow.inputs import validate_inputs
+from ael.journal.fold import Execution, ItemRun, StepRun, fold, iso, mask_execution
+from ael.observe.masking import Masker, leaves
+from ael.values import JSONValue
+from ael.workflow.inputs import parse_input, validate_inputs
 from ael.workflow.load import load_file
 from ael.workflow.model import Workflow
+from ael.workflow.schema import input_schema, record_schema, workflow_schema
+from ael.workflow.yaml_reader import Reader, Unreadable
+
+#: What interfaces need of the rooms below, which they may not import themselves.
+__all__ = [
+    "App",
+    "Check",
+    "ErrorRecord",
+    "Event",
+    "Execution",
+    "ExecutionSummary",
+    "ItemRun",
+    "JSONValue",
+    "Prepared",
+    "Preview",
+    "PreviewStep",
+    "Problem",
+    "StepRun",
+    "ValidationReport",
+    "Workflow",
+    "config_schema",
+    "events",
+    "input_schema",
+    "iso",
+    "parse_document",
+    "parse_input",
+    "workflow_schema",
+]
 
 #: Told of every event as it happens, masked: (execution id, event).
 OnEvent = Callable[[str, Event], None]
@@ -73,7 +101,7 @@ class App:
     # -- workflows ----------------------------------------------------------------------------------------------
 
     def start_early(self, reference: str) -> None:
-        """Begin what running `reference` will need, as far as that is known without loading it."""
+        """Begin what running a file will need, while the rest is still being read."""
         self._parts.start_early(reference)
 
     async def prepare(self, reference: str) -> Prepared:
@@ -140,8 +168,8 @@ class App:
 
     async def execution(self, execution_id: str) -> Execution:
         """Return one execution; the id may be shortened. Raises `ExecutionNotFound`, `JournalUnavailable`."""
-        full, events = await self._parts.journal().read(execution_id)
-        return mask_execution(fold(full, events), Masker(_recorded_secrets(events, self.settings.secrets)))
+        full, record = await self._parts.journal().read(execution_id)
+        return mask_execution(fold(full, record), Masker(_recorded_secrets(record, self.settings.secrets)))
 
     async def executions(
         self, *, status: str | None = None, workflow: str | None = None, limit: int = 100
@@ -159,20 +187,12 @@ def _secret_values(workflow: Workflow, inputs: Mapping[str, JSONValue]) -> tuple
     found: list[str] = []
     for spec in workflow.inputs:
         if spec.secret and spec.name in inputs:
-            found += _leaves(inputs[spec.name])
+            found += leaves(inputs[spec.name])
     return tuple(dict.fromkeys(value for value in found if value))
 
 
-def _leaves(value: JSONValue) -> list[str]:
-    if isinstance(value, dict):
-        return [leaf for item in value.values() for leaf in _leaves(item)]
-    if isinstance(value, list):
-        return [leaf for item in value for leaf in _leaves(item)]
-    return [] if value is None or isinstance(value, bool) else [text(value)]
-
-
-def _recorded_secrets(events: Sequence[Event], configured: tuple[str, ...]) -> tuple[str, ...]:
-    recorded = [event.secrets for event in events[:1] if isinstance(event, ExecutionStarted)]
+def _recorded_secrets(record: Sequence[Event], configured: tuple[str, ...]) -> tuple[str, ...]:
+    recorded = [event.secrets for event in record[:1] if isinstance(event, ExecutionStarted)]
     return tuple(dict.fromkeys((*configured, *(value for values in recorded for value in values))))
 
 
@@ -191,3 +211,24 @@ def _mask_struct(value: _Struct, masker: Masker) -> _Struct:
     if not masker:
         return value
     return msgspec.convert(masker.value(msgspec.to_builtins(value)), type(value))
+
+
+def config_schema() -> dict[str, JSONValue]:
+    """Return the JSON Schema of the configuration file."""
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": dialect, "title": "AEL configuration", **record_schema(ConfigFile)}
+
+
+def parse_document(text: str, name: str) -> dict[str, JSONValue]:
+    """Return the mapping that a JSON or YAML text holds; raises `InputInvalid`."""
+    reader: Reader | None = None
+    try:
+        reader = Reader(text, name)
+        found = reader.json(reader.root(), "")
+    except Unreadable as error:
+        raise InputInvalid(error.problems) from error
+    if reader.problems:
+        raise InputInvalid(reader.problems)
+    if not isinstance(found, dict):
+        raise InputInvalid([Problem(message=f"'{name}' holds no mapping of inputs", suggestion="Write `name: value`.")])
+    return found

@@ -18,8 +18,14 @@ import msgspec
 from ael import __version__
 from ael.plan import Plan
 
-#: Changes when a plan's meaning changes without its types.
-_FORMAT = 1
+def _build() -> str:
+    """Return what changes when AEL does: a plan of another build may mean something else."""
+    package = Path(__file__).parent.parent
+    stamps = [f"{path.name} {path.stat().st_mtime_ns}" for path in sorted(package.rglob("*.py"))]
+    return hashlib.blake2b("\n".join([__version__, *stamps]).encode(), digest_size=16).hexdigest()
+
+
+_BUILD = _build()
 
 #: Largest file that is remembered, bytes.
 _LARGEST = 1024 * 1024
@@ -94,7 +100,7 @@ def _open_regular(path: str, flags: int) -> int:
 
 
 def _key(path: str, text: bytes, allowed_imports: tuple[str, ...]) -> str:
-    parts = (str(_FORMAT), __version__, sys.implementation.cache_tag or "", path, ",".join(allowed_imports))
+    parts = (_BUILD, sys.implementation.cache_tag or "", path, ",".join(allowed_imports))
     state = hashlib.blake2b("\0".join(parts).encode() + b"\0", digest_size=16)
     state.update(text)
     return state.hexdigest()

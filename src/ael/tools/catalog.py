@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
-from ael.errors import AelError, ToolUnavailable, did_you_mean
+from ael.errors import AelError, McpConnectionFailed, ToolUnavailable, did_you_mean
 from ael.tools import ToolInfo, ToolRef
 from ael.tools.servers import ServerConfig, ToolSource
 
@@ -20,7 +20,11 @@ _SEPARATOR = "__"
 class ToolCatalog:
     """Everything that the configured sources offer."""
 
-    def __init__(self, sources: Iterable[ToolSource], configs: Mapping[str, ServerConfig] | None = None) -> None:
+    def __init__(
+        self, sources: Iterable[ToolSource], configs: Mapping[str, ServerConfig] | None = None, *, note: str = ""
+    ) -> None:
+        """Take the sources; `note` is added where a name is unknown, when sources were left out on purpose."""
+        self._note = note
         self._sources = {source.name: source for source in sources}
         self._configs = dict(configs or {})
 
@@ -76,12 +80,12 @@ class ToolCatalog:
         if failures:
             # It may be one of theirs: nobody can tell, and the first one's reason is the best lead.
             error = next(iter(failures.values()))
-            error.detail = f"tool '{name}' is on no server that runs; {error.detail}"
-            error.tool_name = name
-            raise error
+            detail = f"tool '{name}' is on no server that runs; {error.detail}"
+            raise McpConnectionFailed(detail, suggestion=error.suggestion, tool_name=name) from error
         known = [self._shown(info.ref) for info in offered]
         hint = did_you_mean(name, known, "tool") or "Add a server under mcp.servers in ael-config.yaml."
-        raise ToolUnavailable("no server offers it", suggestion=hint, tool_name=name, retryable=False)
+        detail = "no server offers it" + (f"; {self._note}" if self._note else "")
+        raise ToolUnavailable(detail, suggestion=hint, tool_name=name, retryable=False)
 
     async def everything(self) -> tuple[list[ToolInfo], dict[str, AelError]]:
         """Return all tools, starting all enabled servers at once, and why servers failed."""

@@ -1,0 +1,70 @@
+"""Options that every command takes, before and after its name."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+
+class Globals:
+    """What the global options say."""
+
+    def __init__(self) -> None:
+        self.config: str | None = None
+        self.verbose = 0
+        self.quiet = False
+        self.json = False
+        self.no_color = False
+        self.plain = False
+
+    @property
+    def color(self) -> bool:
+        """Whether standard error takes colors."""
+        return not (self.no_color or self.plain or os.environ.get("NO_COLOR")) and sys.stderr.isatty()
+
+    @property
+    def live(self) -> bool:
+        """Whether lines may be rewritten in place."""
+        return not (self.plain or self.quiet or self.json) and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> Any:  # noqa: ANN401 # click's signature
+    """Remember an option wherever it stood; one that is not given changes nothing."""
+    name = str(param.name).removeprefix("global_")
+    settings = ctx.ensure_object(Globals)
+    if value:
+        setattr(settings, name, getattr(settings, name) + value if name == "verbose" else value)
+    return value
+
+
+def _option(*names: str, **attributes: Any) -> tuple[tuple[str, ...], dict[str, Any]]:  # noqa: ANN401 # click's
+    return names, attributes
+
+
+_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
+    _option("-c", "--config", "global_config", metavar="PATH", help="The configuration file."),
+    _option("-v", "--verbose", "global_verbose", count=True, help="Say more; may be repeated."),
+    _option("-q", "--quiet", "global_quiet", is_flag=True, help="Say nothing but results and errors."),
+    _option("--json", "global_json", is_flag=True, help="Print JSON."),
+    _option("--no-color", "global_no_color", is_flag=True, help="No colors."),
+    _option("--plain", "global_plain", is_flag=True, help="No colors, no lines rewritten in place."),
+)
+
+
+def global_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the global options to a command; their values are in `Globals`, not in its arguments."""
+
+    def without(*args: Any, **named: Any) -> Any:  # noqa: ANN401 # whatever the command takes
+        return function(*args, **{key: value for key, value in named.items() if not key.startswith("global_")})
+
+    without.__name__ = function.__name__
+    without.__doc__ = function.__doc__
+    without.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]  # click's place
+    decorated: Callable[..., Any] = without
+    for names, attributes in reversed(_OPTIONS):
+        decorated = click.option(*names, callback=_keep, **attributes)(decorated)
+    return decorated
