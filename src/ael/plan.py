@@ -645,4 +645,3 @@ def problem_at(
         source_line=_line(source.text, line),
         severity=severity,
     )
-

@@ -80,7 +80,7 @@ class Definitions:
             prepared = [one for one in prepared if one.plan.workflow.version == version]
         if not prepared:
             where = ", ".join(str(path) for path in self._directories) or "no directory"
-            known = {found: None for found in by_name}
+            known = dict.fromkeys(by_name)
             raise WorkflowNotFound(
                 f"no file in {where} has the name '{name}'" + (f" and version '{version}'" if version else ""),
                 suggestion=did_you_mean(name, known, "workflow") or "Give the path of a file, or add one there.",

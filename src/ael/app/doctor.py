@@ -55,7 +55,9 @@ async def _sandbox(parts: Parts) -> list[Check]:
     checks = [Check(name="sandbox", status="ok", detail=f"kernel boundary in force: {layers}")]
     for name, reason in parts.sandbox.absent_layers().items():
         hint = "seccomp is the boundary and holds; this layer is depth behind it."
-        checks.append(Check(name=f"sandbox: {name}", status="warning", detail=f"not in force: {reason}", suggestion=hint))
+        checks.append(
+            Check(name=f"sandbox: {name}", status="warning", detail=f"not in force: {reason}", suggestion=hint)
+        )
     return checks
 
 

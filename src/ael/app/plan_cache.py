@@ -18,6 +18,7 @@ import msgspec
 from ael import __version__
 from ael.plan import Plan
 
+
 def _build() -> str:
     """Return what changes when AEL does: a plan of another build may mean something else."""
     package = Path(__file__).parent.parent
@@ -48,7 +49,7 @@ class PlanCache:
         if self._directory is None:
             return None, None
         try:
-            with open(path, "rb", opener=_open_regular) as file:  # noqa: PTH123 # Path.open takes no opener
+            with open(path, "rb", opener=_open_regular) as file:  # Path.open takes no opener
                 text = file.read(_LARGEST + 1)
         except OSError:
             return None, None
@@ -73,7 +74,7 @@ class PlanCache:
     def _read(self, key: str) -> Plan | None:
         assert self._directory is not None
         try:
-            with open(self._directory / key, "rb", opener=_open_regular) as file:  # noqa: PTH123 # Path.open takes no opener
+            with open(self._directory / key, "rb", opener=_open_regular) as file:  # Path.open takes no opener
                 status = os.fstat(file.fileno())
                 if status.st_uid != os.geteuid() or status.st_mode & 0o022:
                     return None

@@ -356,7 +356,9 @@ class _Run:
         ended = await self.engine.run(child, self.on_event)
         if ended.error is not None:
             error = from_record(ended.error)
-            error.detail = f"{error.detail} (in workflow '{plan.workflow.name}', execution {ended.execution_id})".strip()
+            error.detail = (
+                f"{error.detail} (in workflow '{plan.workflow.name}', execution {ended.execution_id})".strip()
+            )
             error.step_id = None
             raise error
         return ended.outputs

@@ -63,5 +63,3 @@ class Host(Protocol):
     def random_seed(self) -> int:
         """Return the execution's seed, recorded once."""
         ...
-
-

@@ -158,9 +158,7 @@ class Interpreter:
             await host.sleep(host.now() + int(delay * 1000))
             attempt += 1
 
-    async def _attempt(
-        self, step: Step, index: int | None, item: Mapping[str, JSONValue], attempt: int
-    ) -> StepResult:
+    async def _attempt(self, step: Step, index: int | None, item: Mapping[str, JSONValue], attempt: int) -> StepResult:
         """Make one attempt; whatever goes wrong becomes a `StepFailure`."""
         host = self._host
         try:
@@ -253,9 +251,7 @@ class Interpreter:
             return StepSucceeded(at=host.now(), step_id=step.id, output=outputs, duration_ms=duration)
         first = min(failed, key=lambda ended: ended.index or 0)
         if policy.after() == "continue":
-            return StepSkipped(
-                at=host.now(), step_id=step.id, reason="error", error=first.error, duration_ms=duration
-            )
+            return StepSkipped(at=host.now(), step_id=step.id, reason="error", error=first.error, duration_ms=duration)
         return msgspec.structs.replace(first, index=None, at=host.now(), duration_ms=duration)
 
     async def _item(self, step: Step, policy: Policy, index: int, item: JSONValue) -> StepEnded:
@@ -286,7 +282,9 @@ class Interpreter:
         match step:
             case ToolStep() | WorkflowStep():
                 with self._located(step, "params", ""):
-                    return {key: self._render(step, f"params.{key}", value, scope) for key, value in step.params.items()}
+                    return {
+                        key: self._render(step, f"params.{key}", value, scope) for key, value in step.params.items()
+                    }
             case CodeStep():
                 with self._located(step, "code", step.code):
                     return {name: render(template, scope) for name, template in self._plan.code[step.id].bindings}

@@ -76,9 +76,7 @@ def policy_of(step: Step, workflow: Workflow, configured: RetryPolicy) -> Policy
     for level in (configured, workflow.defaults.retry, step.retry):
         if level is not None:
             stated = {
-                field: value
-                for field in RetryPolicy.__struct_fields__
-                if (value := getattr(level, field)) is not None
+                field: value for field in RetryPolicy.__struct_fields__ if (value := getattr(level, field)) is not None
             }
             merged = msgspec.structs.replace(merged, **stated)
     return Policy(on_error=on_error, retry=merged)

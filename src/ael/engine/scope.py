@@ -21,9 +21,7 @@ from ael.workflow.model import StepId
 class Scope:
     """The growing state of one execution, as its templates and code see it."""
 
-    def __init__(
-        self, plan: Plan, inputs: Mapping[str, JSONValue], execution_id: str, env: Mapping[str, str]
-    ) -> None:
+    def __init__(self, plan: Plan, inputs: Mapping[str, JSONValue], execution_id: str, env: Mapping[str, str]) -> None:
         self._plan = plan
         self._inputs = dict(inputs)
         absent = {spec.name: None for spec in plan.workflow.inputs if spec.name not in inputs}

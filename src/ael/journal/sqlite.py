@@ -320,7 +320,9 @@ def _open(path: Path, durability: Durability) -> sqlite3.Connection:
             connection.execute(f"PRAGMA synchronous = {'FULL' if durability == 'fsync' else 'NORMAL'}")
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version == 0:
-                connection.executescript("BEGIN IMMEDIATE;" + (files(__package__) / "schema.sql").read_text() + "COMMIT;")
+                connection.executescript(
+                    "BEGIN IMMEDIATE;" + (files(__package__) / "schema.sql").read_text() + "COMMIT;"
+                )
             elif version != _VERSION:
                 raise JournalUnavailable(
                     f"{path} has version {version} of the journal's tables, this AEL knows {_VERSION}",

@@ -58,6 +58,8 @@ class _Lines(logging.Formatter):
             message = f"{message}\n{self.formatException(record.exc_info)}"
         fields = _bound.get()
         if self._as_json:
-            return json.dumps({"at": moment, "level": record.levelname, "logger": record.name, "message": message, **fields})
+            return json.dumps(
+                {"at": moment, "level": record.levelname, "logger": record.name, "message": message, **fields}
+            )
         shown = "".join(f" {key}={value}" for key, value in fields.items())
         return escape(f"{moment} {record.levelname} {record.name}: {message}{shown}")

@@ -167,9 +167,7 @@ class Zygote:
         self.post(b"F" + struct.pack("<Q", memory), (memory, wanted))
         return wanted
 
-    def post(
-        self, message: bytes, answer: asyncio.Future[bytes] | tuple[int, asyncio.Future[Child]] | None
-    ) -> None:
+    def post(self, message: bytes, answer: asyncio.Future[bytes] | tuple[int, asyncio.Future[Child]] | None) -> None:
         """Send a request whose answer goes to `answer`; never waits."""
         if not self.alive:
             _fail(answer)

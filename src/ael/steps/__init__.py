@@ -93,5 +93,3 @@ class StepRunner(Protocol):
     async def run(self, step: Step, context: StepContext) -> StepResult:
         """Make one attempt; raises `StepFailure`."""
         ...
-
-

@@ -89,9 +89,7 @@ class ToolCatalog:
 
     async def everything(self) -> tuple[list[ToolInfo], dict[str, AelError]]:
         """Return all tools, starting all enabled servers at once, and why servers failed."""
-        enabled = [
-            source for name, source in self._sources.items() if self._configs.get(name, _ENABLED).enabled
-        ]
+        enabled = [source for name, source in self._sources.items() if self._configs.get(name, _ENABLED).enabled]
         answers = await asyncio.gather(*(self._offered(source) for source in enabled), return_exceptions=True)
         offered: list[ToolInfo] = []
         failures: dict[str, AelError] = {}

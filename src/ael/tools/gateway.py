@@ -40,18 +40,14 @@ class Gateway:
         context.calls += 1
         number = context.calls
         await context.record(
-            ToolCallStarted(
-                call=number, tool=name, resolved=str(info.ref), params=params, repeatable=info.repeatable
-            )
+            ToolCallStarted(call=number, tool=name, resolved=str(info.ref), params=params, repeatable=info.repeatable)
         )
         begun = time.perf_counter()
         try:
             value = await self._answer(name, params, context, info, source, number)
         except AelError as error:
             error.tool_name = error.tool_name or name
-            await context.record(
-                ToolCallEnded(call=number, tool=name, duration_ms=_since(begun), error=error.record())
-            )
+            await context.record(ToolCallEnded(call=number, tool=name, duration_ms=_since(begun), error=error.record()))
             raise
         await context.record(ToolCallEnded(call=number, tool=name, duration_ms=_since(begun), result=value))
         return value
@@ -77,16 +73,16 @@ class Gateway:
         number: int,
     ) -> JSONValue:
         meta: dict[str, Any] = {IDEMPOTENCY_KEY: f"{context.key}/{number}", ATTEMPT: context.attempt}
-        result = await source.call(
-            info.ref.name, dict(params), timeout_seconds=context.timeout_seconds, meta=meta
-        )
+        result = await source.call(info.ref.name, dict(params), timeout_seconds=context.timeout_seconds, meta=meta)
         if result.is_error:
             raise _tool_error(name, result)
         value = to_data(result)
         try:
             check(value, path="result")
         except OutputInvalid as error:
-            raise ToolFailed(f"the tool's answer is not usable: {error.detail}", tool_name=name, retryable=False) from error
+            raise ToolFailed(
+                f"the tool's answer is not usable: {error.detail}", tool_name=name, retryable=False
+            ) from error
         self._check_result(name, value, info)
         return value
 

@@ -321,7 +321,9 @@ def _id_of(line: bytes) -> int | None:
     for known in (b'"id":', b'"id" :'):
         at = line.rfind(known) if len(line) > 4096 else line.find(known)
         if at >= 0:
-            digits = line[at + len(known) : at + len(known) + 24].strip(b' "').split(b",")[0].split(b"}")[0].strip(b' "')
+            digits = (
+                line[at + len(known) : at + len(known) + 24].strip(b' "').split(b",")[0].split(b"}")[0].strip(b' "')
+            )
             if digits.isdigit():
                 return int(digits)
     return None

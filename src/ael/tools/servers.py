@@ -129,7 +129,9 @@ class McpServer:
                 timeout_seconds=f"{seconds:g}",
             ) from error
         except PeerGone as error:
-            raise ToolUnavailable(f"server '{self.name}' went away: {error}{self._last_words()}", tool_name=tool) from error
+            raise ToolUnavailable(
+                f"server '{self.name}' went away: {error}{self._last_words()}", tool_name=tool
+            ) from error
         except InvalidAnswer as error:
             raise ToolFailed(f"server '{self.name}': {error}", tool_name=tool, retryable=False) from error
         except RpcError as error:
@@ -151,7 +153,10 @@ class McpServer:
         """Return the connection, starting the server or waiting for its restart; raises `McpConnectionFailed`."""
         if self.status == "disabled":
             raise ToolUnavailable(
-                f"server '{self.name}' is disabled", suggestion="Set `enabled: true`.", retryable=False, tool_name=self.name
+                f"server '{self.name}' is disabled",
+                suggestion="Set `enabled: true`.",
+                retryable=False,
+                tool_name=self.name,
             )
         if self.config.url is not None:
             raise self._failed("servers reached by `url` are not supported yet", "Use a server with a `command`.")

@@ -105,7 +105,9 @@ class StdioClient:
     async def _negotiate(self, patience: float) -> None:
         """Try the modern era, and the handshake as soon as the server refuses or keeps silent."""
         try:
-            answer = await self.peer.request("server/discover", _meta(MODERN_VERSIONS[-1]), min(patience, _DISCOVER_PATIENCE))
+            answer = await self.peer.request(
+                "server/discover", _meta(MODERN_VERSIONS[-1]), min(patience, _DISCOVER_PATIENCE)
+            )
             found = _decode_any(answer)
         except (RpcError, PeerTimeout, InvalidAnswer):
             found = {}

@@ -1,11 +1,11 @@
 """DEFINITION: what a workflow is.
 
-    model           the types
-    yaml_reader     YAML → nodes with places → typed records
-    load            a file → Definition, every problem at once
-    inputs          validation of inputs
-    expressions/    templates
-    code_templates  templates inside code
-    paths           paths into results
-    schema          JSON Schema out of the model
+model           the types
+yaml_reader     YAML → nodes with places → typed records
+load            a file → Definition, every problem at once
+inputs          validation of inputs
+expressions/    templates
+code_templates  templates inside code
+paths           paths into results
+schema          JSON Schema out of the model
 """

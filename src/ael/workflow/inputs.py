@@ -166,7 +166,7 @@ def parse_input(spec: InputSpec, text: str) -> JSONValue:
     except (msgspec.DecodeError, UnicodeError):
         shown = "the value given" if spec.secret else _shown(text)
         hint = {
-            "array": f"Write it as JSON: -i '{spec.name}=[\"a\", \"b\"]'.",
+            "array": f'Write it as JSON: -i \'{spec.name}=["a", "b"]\'.',
             "object": f"Write it as JSON: -i '{spec.name}={{\"a\": 1}}'.",
             "boolean": f"Write -i {spec.name}=true or -i {spec.name}=false.",
         }.get(spec.type, f"Write a number: -i {spec.name}=5.")

@@ -92,7 +92,9 @@ def load_text(text: str | bytes, file: str) -> Loaded:
         workflow = loader.workflow(reader.root())
     except Unreadable as error:
         raise WorkflowInvalid(error.problems) from error
-    order = sorted(reader.problems, key=lambda one: (one.location.line, one.location.column) if one.location else (0, 0))
+    order = sorted(
+        reader.problems, key=lambda one: (one.location.line, one.location.column) if one.location else (0, 0)
+    )
     if workflow is None or any(problem.severity == "error" for problem in order):
         raise WorkflowInvalid(order)
     source = Source(file=file, text=reader.text, marks=reader.marks)
@@ -108,13 +110,13 @@ def _read(path: str) -> bytes:
         raise WorkflowInvalid([Problem(message=f"there is no file '{path}'", suggestion=_close(path, names))]) from None
     except OSError as error:
         raise WorkflowInvalid([Problem(message=f"'{path}' cannot be read: {error.strerror}")]) from error
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        what = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
+        hint = "Name a file in it; `ael validate` takes directories." if stat.S_ISDIR(mode) else ""
+        raise WorkflowInvalid([Problem(message=f"'{path}' is {what}", suggestion=hint)])
     with os.fdopen(descriptor, "rb") as file:
-        mode = os.fstat(descriptor).st_mode
-        if stat.S_ISDIR(mode):
-            hint = "Name a file in it; `ael validate` takes directories."
-            raise WorkflowInvalid([Problem(message=f"'{path}' is a directory", suggestion=hint)])
-        if not stat.S_ISREG(mode):
-            raise WorkflowInvalid([Problem(message=f"'{path}' is not a regular file")])
         text = file.read(MAX_TEXT + 1)
         if len(text) > MAX_TEXT:
             size = os.fstat(descriptor).st_size
@@ -313,7 +315,10 @@ class _Loader:
             if isinstance(reason, str):
                 reader.problem(entries["pattern"][1], f"the pattern is not a regular expression: {reason}", "")
                 return
-        for key, low, high in (("maximum", spec.minimum, spec.maximum), ("max_length", spec.min_length, spec.max_length)):
+        for key, low, high in (
+            ("maximum", spec.minimum, spec.maximum),
+            ("max_length", spec.min_length, spec.max_length),
+        ):
             if low is not None and high is not None and low > high:
                 reader.problem(entries[key][1], f"'{key}' is below the minimum", "")
         for key in ("items", "properties"):

@@ -56,7 +56,9 @@ def follow(value: JSONValue, parts: Sequence[str | int], *, shown: str) -> JSONV
         walked += f"[{part}]" if isinstance(part, int) else f".{part}" if walked else part
         if isinstance(part, str) and isinstance(value, dict):
             if part not in value:
-                raise OutputInvalid(f"path '{shown}' finds nothing at '{walked}'", suggestion=did_you_mean(part, value, "key"))
+                raise OutputInvalid(
+                    f"path '{shown}' finds nothing at '{walked}'", suggestion=did_you_mean(part, value, "key")
+                )
             value = value[part]
         elif isinstance(part, int) and isinstance(value, list):
             if not -len(value) <= part < len(value):

@@ -130,7 +130,10 @@ def _declarations(kind: str, *, shorthand: Schema | None, names: bool) -> Schema
     """Return the list form and the mapping form of inputs or outputs."""
     full: Schema = {"$ref": f"#/$defs/{kind}"}
     one: Schema = full if shorthand is None else {"anyOf": [full, {"not": {"type": "object"}}]}
-    entry: list[JSONValue] = [{"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": one}, full]
+    entry: list[JSONValue] = [
+        {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": one},
+        full,
+    ]
     if names:
         entry.append({"type": "string"})
     return {"anyOf": [{"type": "array", "items": {"anyOf": entry}}, {"type": "object", "additionalProperties": one}]}
@@ -148,7 +151,10 @@ def _step_schema() -> Schema:
         "foreach": {},
     }
     kinds: list[JSONValue] = [{"required": [kind]} for kind in ("tool", "code", "workflow", "approval", "wait")]
-    waits: Schema = {"type": "object", "properties": {"seconds": {"type": ["number", "string"]}, "until": {"type": "string"}}}
+    waits: Schema = {
+        "type": "object",
+        "properties": {"seconds": {"type": ["number", "string"]}, "until": {"type": "string"}},
+    }
     approval: Schema = {
         "type": "object",
         "properties": {
@@ -195,7 +201,17 @@ def input_schema(workflow: Workflow) -> Schema:
 def _input_schema(spec: InputSpec) -> Schema:
     made: Schema = {"type": spec.type}
     renamed = {"min_length": "minLength", "max_length": "maxLength"}
-    for field in ("description", "enum", "pattern", "minimum", "maximum", "min_length", "max_length", "items", "properties"):
+    for field in (
+        "description",
+        "enum",
+        "pattern",
+        "minimum",
+        "maximum",
+        "min_length",
+        "max_length",
+        "items",
+        "properties",
+    ):
         value = getattr(spec, field)
         if value not in (None, ""):
             made[renamed.get(field, field)] = list(value) if isinstance(value, tuple) else value

@@ -392,8 +392,7 @@ def record_fields(kind: type) -> dict[str, tuple[str, Any, bool]]:
     """Return key → (field name, annotation, is required) of a Struct."""
     hints = get_type_hints(kind)
     return {
-        field.encode_name: (field.name, hints[field.name], field.required)
-        for field in msgspec.structs.fields(kind)
+        field.encode_name: (field.name, hints[field.name], field.required) for field in msgspec.structs.fields(kind)
     }
 
 

@@ -26,7 +26,7 @@ def executions_command() -> None:
 @click.option("--trace", is_flag=True, help="Show inputs and outputs of each step.")
 @global_options
 @click.pass_obj
-def show_command(settings: Globals, execution_id: str, trace: bool) -> int:  # noqa: FBT001 # click passes flags so
+def show_command(settings: Globals, execution_id: str, trace: bool) -> int:  # click passes flags so
     """Show one execution; ID may be shortened while it is unique."""
 
     async def show(app: App) -> None:
@@ -35,8 +35,14 @@ def show_command(settings: Globals, execution_id: str, trace: bool) -> int:  # n
             click.echo(json_text(execution))
             return
         took = duration(execution.duration_ms)
-        click.echo(f"{execution.execution_id}  {execution.workflow_id} {execution.workflow_version}  {execution.status}")
-        click.echo(f"started {execution.started_at}, took {took}, seed {execution.seed}" if took else f"started {execution.started_at}")
+        click.echo(
+            f"{execution.execution_id}  {execution.workflow_id} {execution.workflow_version}  {execution.status}"
+        )
+        click.echo(
+            f"started {execution.started_at}, took {took}, seed {execution.seed}"
+            if took
+            else f"started {execution.started_at}"
+        )
         print_steps(execution, settings, trace=trace)
         if execution.error is not None:
             print_error(execution.error, settings)

@@ -30,10 +30,25 @@ _INTERRUPTED = 130
 
 @click.command("run")
 @click.argument("workflow")
-@click.option("-i", "--input", "pairs", metavar="K=V", multiple=True, help="An input; typed by its declaration. @FILE reads a file, @@ is a literal @.")
+@click.option(
+    "-i",
+    "--input",
+    "pairs",
+    metavar="K=V",
+    multiple=True,
+    help="An input; typed by its declaration. @FILE reads a file, @@ is a literal @.",
+)
 @click.option("--input-file", metavar="F", help="A JSON or YAML file with inputs.")
-@click.option("-t", "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Limit of the whole execution.")
-@click.option("--seed", type=click.IntRange(min=0, max=2**63 - 1), metavar="N", help="Seed of randomness in code; repeats a run.")
+@click.option(
+    "-t",
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Limit of the whole execution.",
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0, max=2**63 - 1), metavar="N", help="Seed of randomness in code; repeats a run."
+)
 @click.option("--trace", is_flag=True, help="Show inputs and outputs of each step.")
 @click.option("--dry-run", is_flag=True, help="Show what would run, call nothing.")
 @global_options
@@ -45,8 +60,8 @@ def run_command(
     input_file: str | None,
     timeout: float | None,
     seed: int | None,
-    trace: bool,  # noqa: FBT001 # click passes flags so
-    dry_run: bool,  # noqa: FBT001 # as above
+    trace: bool,  # click passes flags so
+    dry_run: bool,  # as above
 ) -> int:
     """Run WORKFLOW: a file, or the name of a registered workflow.
 
@@ -119,9 +134,7 @@ class _Run:
             self._show_preview(await app.dry_run(prepared, inputs))
             return 0
         try:
-            execution = await app.run(
-                prepared, inputs, seed=self.seed, timeout=self.timeout, on_event=self.live
-            )
+            execution = await app.run(prepared, inputs, seed=self.seed, timeout=self.timeout, on_event=self.live)
         except asyncio.CancelledError:
             if self.live.execution_id is None:
                 raise

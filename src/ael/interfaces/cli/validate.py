@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ael.app.application import App, ValidationReport
-from ael.app.settings import load_settings
+from ael.app.settings import FILE_NAME, load_settings
 from ael.errors import AelError, Problem
 from ael.interfaces.cli.options import Globals, global_options
 from ael.interfaces.cli.render import json_text, print_error, print_problems
@@ -20,7 +20,7 @@ from ael.interfaces.cli.render import json_text, print_error, print_problems
 @click.option("--format", "form", type=click.Choice(["text", "json", "github"]), default="text", help="How to report.")
 @global_options
 @click.pass_obj
-def validate_command(settings: Globals, paths: tuple[str, ...], strict: bool, form: str) -> int:  # noqa: FBT001 # click
+def validate_command(settings: Globals, paths: tuple[str, ...], strict: bool, form: str) -> int:  # click
     """Check workflow files, or all in a directory, and name every mistake."""
     form = "json" if settings.json else form
     try:
@@ -57,7 +57,8 @@ def _files(path: str) -> list[str]:
     if not directory.is_dir():
         return [path]
     found = [file for file in directory.rglob("*") if file.suffix in {".yaml", ".yml"} and file.is_file()]
-    return [str(file) for file in sorted(found)]
+    # A configuration beside the workflows is none of them.
+    return [str(file) for file in sorted(found) if file.name != FILE_NAME]
 
 
 def _show(report: ValidationReport, settings: Globals, *, passed: bool) -> None:
@@ -67,12 +68,20 @@ def _show(report: ValidationReport, settings: Globals, *, passed: bool) -> None:
     else:
         errors = sum(problem.severity == "error" for problem in report.problems)
         warnings = len(report.problems) - errors
-        counts = [f"{count} {word}{'s' * (count != 1)}" for count, word in ((errors, "error"), (warnings, "warning")) if count]
+        counts = [
+            f"{count} {word}{'s' * (count != 1)}" for count, word in ((errors, "error"), (warnings, "warning")) if count
+        ]
         click.echo(f"✗ {report.file}: {', '.join(counts)}")
 
 
 def _annotation(file: str, problem: Problem) -> str:
     """Return a workflow command of GitHub Actions."""
-    text = f"{problem.message} {problem.suggestion}".strip().replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    place = f"file={problem.location.file},line={problem.location.line},col={problem.location.column}" if problem.location else f"file={file}"
+    text = (
+        f"{problem.message} {problem.suggestion}".strip().replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    )
+    place = (
+        f"file={problem.location.file},line={problem.location.line},col={problem.location.column}"
+        if problem.location
+        else f"file={file}"
+    )
     return f"::{problem.severity} {place}::{text}"

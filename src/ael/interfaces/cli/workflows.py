@@ -45,7 +45,11 @@ def show_command(settings: Globals, name: str) -> int:
             prepared = await app.prepare(name)
             workflow = prepared.plan.workflow
             steps = [
-                {"id": step.id, "kind": str(step.__struct_config__.tag), "depends_on": prepared.plan.dependencies[step.id]}
+                {
+                    "id": step.id,
+                    "kind": str(step.__struct_config__.tag),
+                    "depends_on": prepared.plan.dependencies[step.id],
+                }
                 for step in workflow.steps
             ]
             return {
@@ -77,7 +81,9 @@ def _list(settings: Globals) -> int:
                     found.append({"name": "", "version": "", "file": str(path), "error": error.problems[0].message})
                     continue
                 about = workflow.description.split("\n")[0]
-                found.append({"name": workflow.name, "version": workflow.version, "file": str(path), "description": about})
+                found.append(
+                    {"name": workflow.name, "version": workflow.version, "file": str(path), "description": about}
+                )
         return found
 
     try:

@@ -74,7 +74,7 @@ class _Binder(ast.NodeTransformer):
                     self.refuse(node, _POSITIONS.get((type(node).__name__, field), "a name"))
         return super().generic_visit(node)
 
-    def visit_Name(self, node: ast.Name) -> ast.AST:  # noqa: N802 # ast's naming
+    def visit_Name(self, node: ast.Name) -> ast.AST:  # ast's naming
         if node.id in self.names:
             if not isinstance(node.ctx, ast.Load):
                 self.refuse(node, "assigned to or deleted")
@@ -83,14 +83,14 @@ class _Binder(ast.NodeTransformer):
             self.refuse(node, "glued to a name")
         return node
 
-    def visit_Constant(self, node: ast.Constant) -> ast.AST:  # noqa: N802 # ast's naming
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:  # ast's naming
         if isinstance(node.value, bytes) and self.pattern.search(node.value.decode("latin-1")):
             self.refuse(node, "in a bytes literal")
         if isinstance(node.value, str) and self.pattern.search(node.value):
             return self.joined(node, node.value)
         return node
 
-    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:  # noqa: N802 # ast's naming
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:  # ast's naming
         values: list[ast.expr] = []
         for part in node.values:
             if isinstance(part, ast.Constant) and isinstance(part.value, str):
@@ -100,7 +100,7 @@ class _Binder(ast.NodeTransformer):
         node.values = values
         return node
 
-    def visit_Expr(self, node: ast.Expr) -> ast.AST:  # noqa: N802 # ast's naming
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:  # ast's naming
         # A docstring would lose its place silently; nothing reads it in a step, so the value is simply computed.
         self.generic_visit(node)
         return node

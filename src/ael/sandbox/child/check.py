@@ -107,7 +107,7 @@ class _Reader(ast.NodeVisitor):
 
     visit_FunctionDef = visit_AsyncFunctionDef = visit_Lambda = visit_ClassDef = _nested  # noqa: N815 # ast's naming
 
-    def visit_Return(self, node: ast.Return) -> None:  # noqa: N802 # ast's naming
+    def visit_Return(self, node: ast.Return) -> None:  # ast's naming
         self.returns |= not self._depth
         self.generic_visit(node)
 
@@ -124,24 +124,24 @@ class _Reader(ast.NodeVisitor):
 
     visit_Import = visit_ImportFrom = _import  # noqa: N815 # ast's naming
 
-    def visit_Name(self, node: ast.Name) -> None:  # noqa: N802 # ast's naming
+    def visit_Name(self, node: ast.Name) -> None:  # ast's naming
         if node.id == _RESULT and isinstance(node.ctx, ast.Store) and not self._depth:
             self.assigns_result = True
         if node.id == "steps" and isinstance(node.ctx, ast.Load) and id(node) not in self._known:
             self.dynamic_steps = True
 
-    def visit_Attribute(self, node: ast.Attribute) -> None:  # noqa: N802 # ast's naming
+    def visit_Attribute(self, node: ast.Attribute) -> None:  # ast's naming
         if _is_steps(node) and id(node) not in self._known:
             self.dynamic_steps = True
         self.generic_visit(node)
 
-    def visit_Subscript(self, node: ast.Subscript) -> None:  # noqa: N802 # ast's naming
+    def visit_Subscript(self, node: ast.Subscript) -> None:  # ast's naming
         if _is_steps(node.value) and isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
             self.steps.add(node.slice.value)
             self._known.add(id(node.value))
         self.generic_visit(node)
 
-    def visit_Call(self, node: ast.Call) -> None:  # noqa: N802 # ast's naming
+    def visit_Call(self, node: ast.Call) -> None:  # ast's naming
         function = node.func
         first = node.args[0] if node.args else None
         literal = first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None

@@ -40,20 +40,13 @@ _HIDDEN = {"random": {"SystemRandom"}, "asyncio": {"run_coroutine_threadsafe"}}
 _INTERNAL = frozenset({"_strptime", "time", "datetime", "locale", "encodings", "unicodedata", "numpy", "pandas"})
 
 _FRAMES = frozenset(
-    "gi_frame gi_code gi_yieldfrom cr_frame cr_code cr_await cr_origin ag_frame ag_code ag_await tb_frame tb_next "
-    "tb_lasti f_globals f_locals f_builtins f_back f_code f_trace co_code co_consts func_globals func_code mro".split()
+    ["gi_frame", "gi_code", "gi_yieldfrom", "cr_frame", "cr_code", "cr_await", "cr_origin", "ag_frame", "ag_code", "ag_await", "tb_frame", "tb_next", "tb_lasti", "f_globals", "f_locals", "f_builtins", "f_back", "f_code", "f_trace", "co_code", "co_consts", "func_globals", "func_code", "mro"]
 )
 _DUNDERS = frozenset(
-    "__init__ __new__ __len__ __iter__ __next__ __repr__ __str__ __eq__ __ne__ __hash__ __lt__ __le__ __gt__ __ge__ "
-    "__add__ __radd__ __iadd__ __sub__ __rsub__ __mul__ __rmul__ __truediv__ __floordiv__ __mod__ __neg__ __abs__ "
-    "__and__ __or__ __xor__ __invert__ __bool__ __int__ __float__ __index__ __round__ __getitem__ __setitem__ "
-    "__delitem__ __contains__ __missing__ __call__ __enter__ __exit__ __aenter__ __aexit__ __aiter__ __anext__ "
-    "__await__ __post_init__ __name__ __doc__ __cause__ __context__ __slots__ __format__ __reversed__ "
-    "__init_subclass__ __match_args__ __notes__".split()
+    ["__init__", "__new__", "__len__", "__iter__", "__next__", "__repr__", "__str__", "__eq__", "__ne__", "__hash__", "__lt__", "__le__", "__gt__", "__ge__", "__add__", "__radd__", "__iadd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__", "__floordiv__", "__mod__", "__neg__", "__abs__", "__and__", "__or__", "__xor__", "__invert__", "__bool__", "__int__", "__float__", "__index__", "__round__", "__getitem__", "__setitem__", "__delitem__", "__contains__", "__missing__", "__call__", "__enter__", "__exit__", "__aenter__", "__aexit__", "__aiter__", "__anext__", "__await__", "__post_init__", "__name__", "__doc__", "__cause__", "__context__", "__slots__", "__format__", "__reversed__", "__init_subclass__", "__match_args__", "__notes__"]
 )
 _NAMES = frozenset(
-    "eval exec compile open input __import__ globals locals vars breakpoint help exit quit memoryview copyright "
-    "credits license __builtins__ __loader__ __spec__ __build_class__ __debug__ dir".split()
+    ["eval", "exec", "compile", "open", "input", "__import__", "globals", "locals", "vars", "breakpoint", "help", "exit", "quit", "memoryview", "copyright", "credits", "license", "__builtins__", "__loader__", "__spec__", "__build_class__", "__debug__", "dir"]
 )
 
 
@@ -103,13 +96,13 @@ class Guard(ast.NodeTransformer):
             hint = "List it under packages.additional." if top not in _DANGEROUS else "Use a tool step for that."
             self.refuse(node, f"the import of '{name}' is not allowed", hint)
 
-    def visit_Import(self, node: ast.Import) -> ast.AST:  # noqa: N802 # ast's naming
+    def visit_Import(self, node: ast.Import) -> ast.AST:  # ast's naming
         for alias in node.names:
             self.module(node, alias.name)
             self.name(node, alias.asname or alias.name.split(".")[0])
         return node
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:  # noqa: N802 # ast's naming
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:  # ast's naming
         if node.module == "__future__":
             self.found.append(Finding("CODE_SYNTAX", "`from __future__` has no place in a step", node))
             return node
@@ -122,11 +115,11 @@ class Guard(ast.NodeTransformer):
             self.name(node, alias.asname or alias.name)
         return node
 
-    def visit_Name(self, node: ast.Name) -> ast.AST:  # noqa: N802 # ast's naming
+    def visit_Name(self, node: ast.Name) -> ast.AST:  # ast's naming
         self.name(node, node.id)
         return node
 
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:  # noqa: N802 # ast's naming
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:  # ast's naming
         self.generic_visit(node)
         self.attribute(node, node.attr)
         if node.attr in {"format", "format_map"} and isinstance(node.ctx, ast.Load):
@@ -134,15 +127,15 @@ class Guard(ast.NodeTransformer):
             return ast.fix_missing_locations(ast.copy_location(call, node))
         return node
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:  # noqa: N802 # ast's naming
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:  # ast's naming
         self.name(node, node.name)
         return self.generic_visit(node)
 
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:  # noqa: N802 # ast's naming
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:  # ast's naming
         self.name(node, node.name)
         return self.generic_visit(node)
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:  # noqa: N802 # ast's naming
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:  # ast's naming
         self.name(node, node.name)
         return self.generic_visit(node)
 
@@ -150,20 +143,19 @@ class Guard(ast.NodeTransformer):
         self.name(node, node.arg)
         return self.generic_visit(node)
 
-    def visit_MatchClass(self, node: ast.MatchClass) -> ast.AST:  # noqa: N802 # ast's naming
+    def visit_MatchClass(self, node: ast.MatchClass) -> ast.AST:  # ast's naming
         for keyword in node.kwd_attrs:
             self.attribute(node, keyword)
         return self.generic_visit(node)
 
-    def visit_Global(self, node: ast.Global) -> ast.AST:  # noqa: N802 # ast's naming
+    def visit_Global(self, node: ast.Global) -> ast.AST:  # ast's naming
         for name in node.names:
             self.name(node, name)
         return node
 
 
 _DANGEROUS = frozenset(
-    "os sys subprocess socket shutil pathlib ctypes threading multiprocessing signal io tempfile glob http urllib "
-    "requests httpx importlib builtins inspect gc types code marshal pickle".split()
+    ["os", "sys", "subprocess", "socket", "shutil", "pathlib", "ctypes", "threading", "multiprocessing", "signal", "io", "tempfile", "glob", "http", "urllib", "requests", "httpx", "importlib", "builtins", "inspect", "gc", "types", "code", "marshal", "pickle"]
 )
 
 
@@ -232,7 +224,7 @@ def safe_format(subject: Any, method: str) -> Any:
 
 
 def _check_fields(template: str) -> None:
-    import _string  # noqa: PLC2701 # the parser behind str.format
+    import _string  # the parser behind str.format
 
     for _, field, nested, _ in _string.formatter_parser(template):
         if field:
@@ -295,7 +287,7 @@ class Facades:
         if name in self._made:
             return self._made[name]
         module = sys.modules[name]
-        top = name.split(".")[0]
+        top = name.split(".", maxsplit=1)[0]
         if top not in _OWN_KIND:
             self._made[name] = module
             return module
@@ -320,9 +312,11 @@ class Facades:
         self._made[name] = _FacadeType(name, (), {"__doc__": None, **visible})
         return self._made[name]
 
-    def importer(self, name: str, _globals: object = None, _locals: object = None, names: Any = (), level: int = 0) -> Any:
+    def importer(
+        self, name: str, _globals: object = None, _locals: object = None, names: Any = (), level: int = 0
+    ) -> Any:
         """`__import__` of code; also called by C code through code's frame."""
-        top = name.split(".")[0]
+        top = name.split(".", maxsplit=1)[0]
         if name not in self._allowed and top not in self._allowed - _OWN_KIND:
             if top in _INTERNAL and name in sys.modules and not level:
                 return sys.modules[name] if names else sys.modules[top]
@@ -457,12 +451,7 @@ class World:
 
 # -- builtins --------------------------------------------------------------------------------------------------------
 
-_SAFE = (
-    "abs all any ascii bin bool bytes bytearray callable chr complex dict divmod enumerate filter float format "
-    "frozenset hash hex id int isinstance issubclass iter len list map max min next object oct ord pow property range "
-    "repr reversed round set slice sorted str sum super tuple zip staticmethod classmethod aiter anext True False None "
-    "Ellipsis NotImplemented __build_class__"
-).split()
+_SAFE = ["abs", "all", "any", "ascii", "bin", "bool", "bytes", "bytearray", "callable", "chr", "complex", "dict", "divmod", "enumerate", "filter", "float", "format", "frozenset", "hash", "hex", "id", "int", "isinstance", "issubclass", "iter", "len", "list", "map", "max", "min", "next", "object", "oct", "ord", "pow", "property", "range", "repr", "reversed", "round", "set", "slice", "sorted", "str", "sum", "super", "tuple", "zip", "staticmethod", "classmethod", "aiter", "anext", "True", "False", "None", "Ellipsis", "NotImplemented", "__build_class__"]
 
 
 def restricted_builtins(facades: Facades) -> dict[str, Any]:

@@ -21,18 +21,9 @@ _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = 0x10000000, 0x20000000, 0x4000000
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REMOUNT, _MS_REC, _MS_PRIVATE = 1, 2, 4, 8, 32, 0x4000, 1 << 18
 _MNT_DETACH = 2
 
-ALLOWED = (
-    "read write recvfrom sendto poll ppoll futex mmap munmap brk mremap madvise mprotect getrandom clock_gettime "
-    "gettimeofday time clock_getres clock_nanosleep nanosleep close fstat lseek rt_sigprocmask rt_sigaction "
-    "rt_sigreturn sigaltstack restart_syscall sched_yield rseq getpid gettid exit exit_group"
-).split()
+ALLOWED = ["read", "write", "recvfrom", "sendto", "poll", "ppoll", "futex", "mmap", "munmap", "brk", "mremap", "madvise", "mprotect", "getrandom", "clock_gettime", "gettimeofday", "time", "clock_getres", "clock_nanosleep", "nanosleep", "close", "fstat", "lseek", "rt_sigprocmask", "rt_sigaction", "rt_sigreturn", "sigaltstack", "restart_syscall", "sched_yield", "rseq", "getpid", "gettid", "exit", "exit_group"]
 #: Refused with EPERM, so that Python raises a PermissionError; everything else kills the child.
-REFUSED = (
-    "open openat openat2 stat lstat newfstatat statx access faccessat faccessat2 readlink readlinkat getcwd ioctl "
-    "fcntl getdents64 unlink unlinkat mkdir mkdirat rename renameat2 dup dup2 dup3 getuid geteuid getgid getegid "
-    "uname sysinfo getrusage prlimit64 sched_getaffinity getppid getsockname getpeername getsockopt setsockopt "
-    "shutdown pread64 writev pipe2 epoll_create1 eventfd2 socket"
-).split()
+REFUSED = ["open", "openat", "openat2", "stat", "lstat", "newfstatat", "statx", "access", "faccessat", "faccessat2", "readlink", "readlinkat", "getcwd", "ioctl", "fcntl", "getdents64", "unlink", "unlinkat", "mkdir", "mkdirat", "rename", "renameat2", "dup", "dup2", "dup3", "getuid", "geteuid", "getgid", "getegid", "uname", "sysinfo", "getrusage", "prlimit64", "sched_getaffinity", "getppid", "getsockname", "getpeername", "getsockopt", "setsockopt", "shutdown", "pread64", "writev", "pipe2", "epoll_create1", "eventfd2", "socket"]
 
 _X86_64 = {
     "read": 0, "write": 1, "open": 2, "close": 3, "stat": 4, "fstat": 5, "lstat": 6, "poll": 7, "lseek": 8, "mmap": 9,
@@ -117,7 +108,7 @@ def enter_empty_root() -> None:
     """Make an empty read-only tmpfs without /proc the root; needs `enter_namespaces`."""
     _check(libc.mount(None, b"/", None, ctypes.c_ulong(_MS_REC | _MS_PRIVATE), None), "mount private")
     flags = _MS_NOSUID | _MS_NODEV | _MS_NOEXEC
-    place = b"/tmp"  # noqa: S108 # only a mount point in our own namespace
+    place = b"/tmp"  # only a mount point in our own namespace
     _check(libc.mount(b"tmpfs", place, b"tmpfs", ctypes.c_ulong(flags), b"size=4k,mode=555"), "mount tmpfs")
     os.chdir(place)
     _check(libc.syscall(_numbers()["pivot_root"], b".", b"."), "pivot_root")

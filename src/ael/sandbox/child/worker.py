@@ -5,6 +5,7 @@ Nothing here is trusted by the host: every limit and every answer is checked the
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import dataclasses
 import datetime
@@ -21,8 +22,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import asyncio
-
 import binder
 import check
 import guard
@@ -37,7 +36,7 @@ _CHUNK = 1 << 20
 class ToolError(Exception):
     """A tool call failed; what the host tells of it."""
 
-    def __init__(self, code: str, message: str, retryable: bool, detail: str, number: int) -> None:  # noqa: FBT001 # data
+    def __init__(self, code: str, message: str, retryable: bool, detail: str, number: int) -> None:  # data
         super().__init__(f"{message}: {detail}" if detail else message)
         self.code = code
         self.message = message
@@ -205,7 +204,9 @@ class Output:
     def flush(self) -> None:
         """Nothing is held back."""
 
-    def print(self, *values: object, sep: str | None = " ", end: str | None = "\n", file: Any = None, flush: bool = False) -> None:  # noqa: FBT001, FBT002 # print's own signature
+    def print(
+        self, *values: object, sep: str | None = " ", end: str | None = "\n", file: Any = None, flush: bool = False
+    ) -> None:  # print's own signature
         text = (" " if sep is None else sep).join(map(str, values)) + ("\n" if end is None else end)
         (self if file is None else file).write(text)
 
@@ -229,7 +230,9 @@ class _Json:
 class Worker:
     """Runs requests of one execution."""
 
-    def __init__(self, channel: Channel, allowed: frozenset[str], facades: guard.Facades, world: guard.World, *, guarded: bool) -> None:
+    def __init__(
+        self, channel: Channel, allowed: frozenset[str], facades: guard.Facades, world: guard.World, *, guarded: bool
+    ) -> None:
         self.channel = channel
         self.allowed = allowed
         self.guarded = guarded

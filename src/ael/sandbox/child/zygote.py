@@ -23,21 +23,21 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, 
 CONFIG = json.loads(sys.argv[1])
 sys.path += CONFIG["paths"]
 
-import guard  # noqa: E402 # needs the path
-import kernel  # noqa: E402 # as above
-import worker  # noqa: E402 # as above
-
 # What the standard library imports when it is first used.
-import _strptime  # noqa: E402, F401, PLC2701 # as above
+import _strptime  # noqa: E402, F401 # as above
 import calendar  # noqa: E402, F401 # as above
-import encodings.ascii  # noqa: E402, F401 # as above
-import encodings.idna  # noqa: E402, F401 # as above
-import encodings.latin_1  # noqa: E402, F401 # as above
+import encodings.ascii  # noqa: E402 # as above
+import encodings.idna  # noqa: E402 # as above
+import encodings.latin_1  # noqa: E402 # as above
 import encodings.utf_8_sig  # noqa: E402, F401 # as above
 import linecache  # noqa: E402, F401 # as above
 import locale  # noqa: E402, F401 # as above
-import traceback  # noqa: E402, F401 # as above
+import traceback  # noqa: E402 # as above
 import unicodedata  # noqa: E402, F401 # as above
+
+import guard  # noqa: E402 # needs the path
+import kernel  # noqa: E402 # as above
+import worker  # noqa: E402 # as above
 
 CONTROL = 3
 
@@ -46,8 +46,8 @@ def exercise() -> None:
     """Use what initializes itself on first use."""
     "x".encode("idna")
     "ä".encode("latin-1", "replace").decode("utf-8-sig", "replace")
-    import datetime  # noqa: PLC0415 # as above
-    import time  # noqa: PLC0415 # as above
+    import datetime  # as above
+    import time  # as above
 
     time.strptime("2020", "%Y")
     datetime.datetime.strptime("2020-01-31", "%Y-%m-%d").astimezone()

@@ -99,16 +99,12 @@ def parse_condition(text: str) -> Template:
     _refuse_statements(stripped, 0)
     builder = _Builder(text, 0)
     parsed = builder.expression(text)
-    return Template(
-        source=text, parts=(parsed,), exact=True, references=tuple(builder.references), nodes=builder.nodes
-    )
+    return Template(source=text, parts=(parsed,), exact=True, references=tuple(builder.references), nodes=builder.nodes)
 
 
 def _shifted(template: Template, text: str, lead: int) -> Template:
     """Return the template of a text that has `lead` white space before it."""
-    references = tuple(
-        msgspec.structs.replace(found, offset=found.offset + lead) for found in template.references
-    )
+    references = tuple(msgspec.structs.replace(found, offset=found.offset + lead) for found in template.references)
     return msgspec.structs.replace(template, source=text, references=references)
 
 
@@ -336,9 +332,7 @@ class _Builder:
         if not isinstance(called, tree.Literal) or not isinstance(called.value, str):
             raise ExpressionError(f"'{name}' takes the name of a {noun} as a literal", offset)
         if called.value not in known:
-            raise ExpressionError(
-                f"unknown {noun} '{called.value}'", offset, did_you_mean(called.value, known, noun)
-            )
+            raise ExpressionError(f"unknown {noun} '{called.value}'", offset, did_you_mean(called.value, known, noun))
 
     def _on_test(self, node: Any, depth: int) -> Expression:  # noqa: ANN401 # see above
         offset = self._find(node.name)

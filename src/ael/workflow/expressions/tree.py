@@ -104,18 +104,7 @@ class Test(msgspec.Struct, frozen=True, array_like=True, tag="test"):
 
 
 Expression: TypeAlias = (
-    Literal
-    | Name
-    | Get
-    | Slice
-    | Unary
-    | Binary
-    | Compare
-    | Conditional
-    | ListOf
-    | DictOf
-    | Filter
-    | Test
+    Literal | Name | Get | Slice | Unary | Binary | Compare | Conditional | ListOf | DictOf | Filter | Test
 )
 
 
