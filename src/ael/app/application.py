@@ -23,6 +23,7 @@ from ael.journal import ExecutionSummary, events
 from ael.journal.events import Event, ExecutionStarted
 from ael.journal.fold import Execution, ItemRun, StepRun, fold, iso, mask_execution
 from ael.observe.masking import Masker, leaves
+from ael.sandbox.spawn import ZygoteProcess
 from ael.values import JSONValue
 from ael.workflow.inputs import parse_input, validate_inputs
 from ael.workflow.load import load_file
@@ -86,9 +87,15 @@ class App:
         self._masker = Masker(settings.secrets)
 
     @classmethod
-    def open(cls, settings: Settings) -> Self:
-        """Assemble the application; nothing is started or opened before it is needed."""
-        return cls(settings, build(settings))
+    def open(cls, settings: Settings, early: ZygoteProcess | None = None) -> Self:
+        """Assemble the application; nothing is started or opened before it is needed.
+
+        `early` is a sandbox process that `ael.app.early` started; it is the application's from here on.
+        """
+        parts = build(settings)
+        if early is not None:
+            parts.adopt(early)
+        return cls(settings, parts)
 
     async def __aenter__(self) -> Self:
         return self
@@ -99,10 +106,6 @@ class App:
         await self._parts.close()
 
     # -- workflows ----------------------------------------------------------------------------------------------
-
-    def start_early(self, reference: str) -> None:
-        """Begin what running a file will need, while the rest is still being read."""
-        self._parts.start_early(reference)
 
     async def prepare(self, reference: str) -> Prepared:
         """Return the workflow of a file path, a `NAME` or a `NAME@VERSION`.

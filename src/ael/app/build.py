@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ael.app.definitions import MAX_FILE, Definitions
+from ael.app.definitions import Definitions
 from ael.app.plan_cache import PlanCache
 from ael.app.settings import Settings
 from ael.engine.engine import Engine, EngineOptions
 from ael.journal import Journal
 from ael.journal.memory import MemoryJournal
 from ael.journal.sqlite import SqliteJournal
-from ael.sandbox import PackageSet
+from ael.sandbox.contract import PackageSet
 from ael.sandbox.pool import KernelSandbox
+from ael.sandbox.spawn import ZygoteProcess
 from ael.tools.catalog import ToolCatalog
 from ael.tools.gateway import Gateway
 from ael.tools.servers import McpServer
@@ -34,16 +35,9 @@ class Parts:
         self._engine: Engine | None = None
         self._catalog: ToolCatalog | None = None
 
-    def start_early(self, reference: str) -> None:
-        """Start the sandbox's process while the file is still being read, if it looks as if it had code."""
-        try:
-            with Path(reference).open("rb") as file:
-                text = file.read(MAX_FILE)
-        except OSError:
-            return
-        if b"code:" not in text:
-            return
-        self.sandbox.start_early(PackageSet(additional=tuple(sorted(set(self.options.allowed_imports)))))
+    def adopt(self, process: ZygoteProcess) -> None:
+        """Use a sandbox process that was started early."""
+        self.sandbox.adopt(PackageSet(), process)
 
     def journal(self) -> Journal:
         """Return the journal."""

@@ -16,7 +16,7 @@ from ael.app.plan_cache import PlanCache
 from ael.engine.engine import packages_of
 from ael.errors import Problem, WorkflowInvalid, WorkflowNotFound, did_you_mean
 from ael.plan import CodeFacts, Plan, bind_blocks, make_plan
-from ael.sandbox import CodeSource, Sandbox
+from ael.sandbox.contract import CodeSource, Sandbox
 from ael.workflow.load import load_file
 from ael.workflow.model import Definition, StepId
 

@@ -12,7 +12,7 @@ from ael import __version__
 from ael.app.build import Parts
 from ael.app.settings import Settings
 from ael.errors import AelError
-from ael.sandbox import CodeSource, PackageSet
+from ael.sandbox.contract import CodeSource, PackageSet
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):

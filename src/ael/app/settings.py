@@ -17,7 +17,7 @@ import msgspec
 
 from ael import __version__
 from ael.errors import ConfigInvalid, Location, Problem
-from ael.sandbox import Limits
+from ael.sandbox.contract import Limits
 from ael.tools.servers import ServerConfig
 from ael.workflow.model import RetryPolicy
 from ael.workflow.yaml_reader import Reader, Unreadable

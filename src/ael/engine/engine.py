@@ -30,7 +30,7 @@ from ael.errors import (
 from ael.journal import Journal, events
 from ael.journal.fold import Execution, fold
 from ael.plan import SECTIONS, Plan
-from ael.sandbox import CodeSession, Limits, PackageSet, Sandbox
+from ael.sandbox.contract import CodeSession, Limits, PackageSet, Sandbox
 from ael.steps import StepContext, StepRunner
 from ael.steps.approval import ApprovalRunner
 from ael.steps.code import CodeRunner

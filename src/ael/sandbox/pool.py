@@ -28,7 +28,17 @@ from ael.errors import (
     SandboxUnavailable,
 )
 from ael.plan import CodeFacts, CodeProblem
-from ael.sandbox import CallTool, CodeFailure, CodeRequest, CodeResult, CodeSession, CodeSource, Limits, PackageSet
+from ael.sandbox.contract import (
+    CallTool,
+    CodeFailure,
+    CodeRequest,
+    CodeResult,
+    CodeSession,
+    CodeSource,
+    Limits,
+    PackageSet,
+)
+from ael.sandbox.spawn import ZygoteProcess
 from ael.sandbox.wire import (
     OVERHEAD,
     ChildGone,
@@ -88,10 +98,12 @@ class KernelSandbox:
 
     # -- the Protocol -------------------------------------------------------------------------------------------
 
-    def start_early(self, packages: PackageSet) -> None:
-        """Start the zygote's process, if that has not been done; needs no event loop."""
-        if sys.platform == "linux" and packages not in self._early and packages not in self._zygotes:
-            self._early[packages] = Zygote(packages, guarded=self._guarded, skip=self._skip)
+    def adopt(self, packages: PackageSet, process: ZygoteProcess) -> None:
+        """Take over a zygote's process that was started before this object was made; needs no event loop."""
+        if packages in self._early or packages in self._zygotes:
+            process.stop()
+        else:
+            self._early[packages] = Zygote(packages, process)
 
     async def check(self, packages: PackageSet, sources: Sequence[CodeSource]) -> list[CodeFacts]:
         """See `Sandbox.check`."""

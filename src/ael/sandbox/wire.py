@@ -15,7 +15,7 @@ import msgspec
 
 from ael.errors import OutputInvalid
 from ael.plan import CodeFacts
-from ael.sandbox import CodeRequest, CodeSource
+from ael.sandbox.contract import CodeRequest, CodeSource
 from ael.values import check
 
 _LENGTH = struct.Struct("<I")

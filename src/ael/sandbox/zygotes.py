@@ -13,40 +13,14 @@ import os
 import signal
 import socket
 import struct
-import subprocess
-import sys
-import sysconfig
 from collections import deque
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from ael.errors import SandboxUnavailable
-from ael.sandbox import PackageSet
+from ael.sandbox.contract import PackageSet
+from ael.sandbox.spawn import ZygoteProcess, spawn
 from ael.sandbox.wire import Connection
-
-_SCRIPT = Path(__file__).parent / "child" / "zygote.py"
-
-_MINIMAL = ("json", "re", "datetime", "math")
-_STANDARD = (
-    *_MINIMAL,
-    *("random", "typing", "collections", "collections.abc", "itertools", "functools", "hashlib", "uuid", "base64"),
-    *("urllib.parse", "decimal", "statistics", "operator", "copy", "time", "string", "textwrap", "enum"),
-    *("dataclasses", "fractions", "asyncio"),
-)
-_PROFILES = {"minimal": _MINIMAL, "standard": _STANDARD, "data_science": (*_STANDARD, "numpy", "pandas")}
-
-#: Built from nothing: no secret can be in it. A fixed hash seed and one BLAS thread repeat.
-_ENVIRONMENT = {
-    "PYTHONHASHSEED": "0",
-    "PYTHONDONTWRITEBYTECODE": "1",
-    "LC_ALL": "C.UTF-8",
-    "TZ": "UTC",
-    "MALLOC_ARENA_MAX": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-}
 
 #: Seconds that a zygote may take to say that it is ready.
 _START_LIMIT = 30.0
@@ -108,9 +82,16 @@ class Child:
 class Zygote:
     """One zygote process of one set of packages."""
 
-    def __init__(self, packages: PackageSet, *, guarded: bool = True, skip: tuple[str, ...] = ()) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._control = ours
+    def __init__(
+        self,
+        packages: PackageSet,
+        process: ZygoteProcess | None = None,
+        *,
+        guarded: bool = True,
+        skip: tuple[str, ...] = (),
+    ) -> None:
+        self._process = process or spawn(packages.profile, packages.additional, guarded=guarded, skip=skip)
+        self._control = self._process.control
         self._answers: deque[asyncio.Future[bytes] | tuple[int, asyncio.Future[Child]] | None] = deque()
         self._outbox: deque[bytes] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -120,24 +101,6 @@ class Zygote:
         self.absent: dict[str, str] = {}
         #: Modules that are not installed.
         self.missing: tuple[str, ...] = ()
-        extra = packages.profile == "data_science" or packages.additional
-        config = {
-            "descriptor": theirs.fileno(),
-            "modules": [*_PROFILES[packages.profile], *packages.additional],
-            "additional": [*packages.additional],
-            "paths": _site_packages() if extra else [],
-            "guarded": guarded,
-            "skip": list(skip),
-        }
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 # our own interpreter and script
-                [sys.executable, "-s", "-S", "-P", str(_SCRIPT), json.dumps(config)],
-                pass_fds=(theirs.fileno(),),
-                env=_ENVIRONMENT,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                start_new_session=True,
-            )
 
     async def ready(self) -> None:
         """Wait until the zygote is locked; raises `SandboxUnavailable`."""
@@ -237,8 +200,7 @@ class Zygote:
             self._loop.remove_reader(self._control.fileno())
             self._loop.remove_writer(self._control.fileno())
         self._control.close()
-        self._process.kill()
-        self._process.wait()
+        self._process.stop()
         while self._answers:
             _fail(self._answers.popleft())
 
@@ -247,8 +209,3 @@ def _fail(answer: asyncio.Future[bytes] | tuple[int, asyncio.Future[Child]] | No
     future = answer[1] if isinstance(answer, tuple) else answer
     if future is not None and not future.done():
         future.set_exception(ZygoteGone())
-
-
-def _site_packages() -> list[str]:
-    paths = sysconfig.get_paths()
-    return list(dict.fromkeys(paths[name] for name in ("purelib", "platlib")))

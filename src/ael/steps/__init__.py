@@ -19,7 +19,7 @@ import msgspec
 
 from ael.errors import AelError
 from ael.plan import PlannedCode
-from ael.sandbox import CodeSession, Limits
+from ael.sandbox.contract import CodeSession, Limits
 from ael.tools import CallContext
 from ael.values import JSONValue
 from ael.workflow.model import Step

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ael.errors import AelError, InternalError, Location
-from ael.sandbox import CodeFailure, CodeRequest
+from ael.sandbox.contract import CodeFailure, CodeRequest
 from ael.steps import StepContext, StepFailure, StepResult
 from ael.values import JSONValue
 from ael.workflow.model import Step
