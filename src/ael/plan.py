@@ -16,7 +16,7 @@ import msgspec
 
 from ael.errors import CircularDependency, Location, Problem, ProblemsError, StepNotFound, WorkflowInvalid, did_you_mean
 from ael.values import JSONValue
-from ael.workflow.code_templates import BoundCode, bind_code
+from ael.workflow.code_templates import SCOPE, BoundCode, bind_code
 from ael.workflow.expressions import (
     ExpressionError,
     Reference,
@@ -149,11 +149,16 @@ def bind_blocks(definition: Definition) -> dict[StepId, BoundCode]:
     for path, step in _located_steps(definition.workflow):
         if not isinstance(step, CodeStep):
             continue
+        names = SCOPE
+        if step.foreach is not None:
+            names |= {"item", "index", step.item_name}
+        if not path.startswith("steps"):
+            names |= {"error"}
         if not step.templates:
             blocks[step.id] = BoundCode.verbatim(step.code)
             continue
         try:
-            blocks[step.id] = bind_code(step.code)
+            blocks[step.id] = bind_code(step.code, names)
         except ExpressionError as error:
             where = code_path(definition.source, path)
             found.append(problem_at(definition.source, where, step.code, error.offset, error.message, error.suggestion))

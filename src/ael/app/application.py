@@ -48,6 +48,7 @@ __all__ = [
     "StepRun",
     "ValidationReport",
     "Workflow",
+    "ZygoteProcess",
     "config_schema",
     "events",
     "input_schema",

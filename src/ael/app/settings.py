@@ -8,29 +8,59 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 
 from ael import __version__
-from ael.errors import ConfigInvalid, Location, Problem
+from ael.errors import ConfigInvalid, Location, Problem, nearest
+from ael.observe.masking import Masker
 from ael.sandbox.contract import Limits
 from ael.tools.servers import ServerConfig
 from ael.workflow.model import RetryPolicy
-from ael.workflow.yaml_reader import Reader, Unreadable
-
-if TYPE_CHECKING:
-    from yaml import Node
+from ael.workflow.yaml_reader import MAX_TEXT, Node, Reader, Unreadable, join
 
 FILE_NAME = "ael-config.yaml"
-_VARIABLE = re.compile(r"\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)(?:(:-|:\?)([^}]*))?\})")
+_JOURNAL_NAME = "ael.db"
+#: `$$`, `${NAME}`, `${NAME:-default}`, `${NAME:?message}`; a `${` that is none of them is matched alone and refused.
+_VARIABLE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?:(:-|:\?)([^}]*))?\}|(\{))")
 
 #: Values that variables bring into these keys are secrets from this length on.
 _SECRET_KEYS = frozenset({"env", "headers", "auth"})
 _SHORTEST_SECRET = 8
+
+#: Smallest values of numbers in the file; those under `_ABOVE_ZERO` may be any fraction above it.
+_AT_LEAST = {
+    "execution.max_concurrent": 1,
+    "execution.queue_limit": 0,
+    "execution.max_parallel_steps": 1,
+    "execution.max_steps": 1,
+    "execution.retention.days": 0,
+    "execution.retention.count": 0,
+    "execution.retry.max_attempts": 1,
+    "execution.retry.initial_delay": 0,
+    "execution.retry.max_delay": 0,
+    "execution.retry.backoff_multiplier": 1,
+    "execution.retry.jitter": 0,
+    "python_exec.max_memory": 16 * 1024 * 1024,
+    "python_exec.max_tool_calls": 0,
+    "python_exec.max_output": 1024,
+    "python_exec.max_workers": 1,
+    "logging.options.truncate_at": 0,
+    "telemetry.metrics_port": 1,
+}
+_ABOVE_ZERO = ("execution.default_timeout", "execution.step_timeout", "python_exec.timeout")
+_SERVER_AT_LEAST = {"max_result_bytes": 1, "max_concurrency": 1}
+_SERVER_ABOVE_ZERO = ("timeout", "startup_timeout")
+
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_SPOKEN_LEVELS = {"WARN": "WARNING", "FATAL": "CRITICAL"}
+_TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True):
@@ -224,85 +254,171 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 def load_settings(named: str | None = None, environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings; raises `ConfigInvalid`."""
     env = os.environ if environment is None else environment
-    path, was_named = _find(named, env)
+    found = _find(named, env)
     state = _state_directory(env)
-    if path is None:
-        journal = Path(env["AEL_DB"]) if env.get("AEL_DB") else None if state is None else state / "ael.db"
-        here = (Path("workflows"),)
-        return Settings(state=state, journal=journal, directories=here)
-    text = _read(path)
+    if found is None:
+        return Settings(
+            file=_overridden(ConfigFile(), env),
+            directories=(Path("workflows"),),
+            state=state,
+            journal=_named_journal(env) or (state and state / _JOURNAL_NAME),
+        )
     secrets: list[str] = []
-    config = _parse(text, path, env, secrets)
-    base = path.resolve().parent
-    template_env = {name: env[name] for name in config.security.template_env if name in env}
+    config = _overridden(_parse(found.text, found.path, env, secrets), env)
+    base = found.path.resolve().parent
     return Settings(
         file=config,
-        path=path,
-        servers={name: _absolute(server, base) for name, server in _servers(config, path).items()},
-        servers_refused="" if was_named else _untrusted(path),
+        path=found.path,
+        servers={name: _absolute(server, base) for name, server in _servers(config).items()},
+        servers_refused=found.distrust,
         directories=_directories(config, base),
         state=state,
-        journal=_journal(config, base, env),
-        template_env=template_env,
+        journal=_journal(config, base, state, env),
+        template_env={name: env[name] for name in config.security.template_env if name in env},
         secrets=tuple(dict.fromkeys(secrets)),
     )
 
 
-def _find(named: str | None, env: Mapping[str, str]) -> tuple[Path | None, bool]:
-    """Return the file and whether it was named."""
-    given = named or env.get("AEL_CONFIG_PATH") or env.get("AEL_CONFIG")
-    if given:
-        path = Path(given)
-        if not path.is_file():
-            what = "is a directory" if path.is_dir() else "does not exist"
-            hint = f"Name the file in it: {path / FILE_NAME}." if path.is_dir() else "Run `ael init` to make one."
-            raise ConfigInvalid([Problem(message=f"the configuration file '{given}' {what}", suggestion=hint)])
-        return path, True
-    for candidate in (Path(FILE_NAME), *([Path(home) / ".ael" / "config.yaml"] if (home := env.get("HOME")) else [])):
-        if candidate.is_file():
-            return candidate, False
-    return None, False
+# -- the file ---------------------------------------------------------------------------------------------------------
 
 
-def _read(path: Path) -> bytes:
+class _Found(msgspec.Struct, frozen=True, kw_only=True):
+    """A configuration file as it was read."""
+
+    path: Path
+    text: bytes
+    #: Why it may not start processes; empty when it may.
+    distrust: str = ""
+
+
+def _find(named: str | None, env: Mapping[str, str]) -> _Found | None:
+    """Read the first file of the search order; None when there is none."""
+    given = named if named is not None else env.get("AEL_CONFIG_PATH") or env.get("AEL_CONFIG")
+    if given is not None:
+        return _Found(path=Path(given), text=_read(Path(given))[0])
+    home = env.get("HOME")
+    for candidate in (Path(FILE_NAME), *([Path(home) / ".ael" / "config.yaml"] if home else [])):
+        try:
+            # Looked at by the name too: a link that somebody else planted is not ours, whatever it points to.
+            link = candidate.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise _unreadable(candidate, error) from error
+        text, status = _read(candidate)
+        return _Found(path=candidate, text=text, distrust=_untrusted(candidate, link, status))
+    return None
+
+
+def _read(path: Path) -> tuple[bytes, os.stat_result]:
+    """Return a file's text and the status of that very file, whatever happens to its name meanwhile."""
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigInvalid([Problem(message=f"'{path}' cannot be read: {error.strerror}")]) from error
+        # Without O_NONBLOCK a named pipe would wait for a writer for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        message = f"the configuration file '{path}' does not exist"
+        raise ConfigInvalid([Problem(message=message, suggestion="Correct the path, or create the file.")]) from error
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            hint = f"Name the file in it: {path / FILE_NAME}."
+            raise ConfigInvalid([Problem(message=f"the configuration file '{path}' is a directory", suggestion=hint)])
+        if not stat.S_ISREG(status.st_mode):
+            raise ConfigInvalid([Problem(message=f"the configuration file '{path}' is not a regular file")])
+        return file.read(MAX_TEXT + 1), status
 
 
-def _untrusted(path: Path) -> str:
+def _unreadable(path: Path, error: Exception) -> ConfigInvalid:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return ConfigInvalid([Problem(message=f"the configuration file '{path}' cannot be read: {reason}")])
+
+
+def _untrusted(path: Path, link: os.stat_result, file: os.stat_result) -> str:
     """Return why a file that was found, not named, may not start processes."""
-    status = path.stat()
-    if hasattr(os, "geteuid") and status.st_uid not in {os.geteuid(), 0}:
+    if {link.st_uid, file.st_uid} - {os.geteuid(), 0}:
         return f"{path} belongs to another user; name it with --config to use its servers"
-    if status.st_mode & 0o022:
+    if file.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         return f"others can write to {path}; run `chmod go-w {path}`, or name it with --config to use its servers"
     return ""
 
 
+# -- the environment --------------------------------------------------------------------------------------------------
+
+
+def _overridden(config: ConfigFile, env: Mapping[str, str]) -> ConfigFile:
+    """Return the configuration with what the environment says instead."""
+    logging, telemetry = config.logging, config.telemetry
+    if env.get("LOG_LEVEL"):
+        logging = msgspec.structs.replace(logging, level=_level(env["LOG_LEVEL"]))
+    switches = {
+        field: _switch(name, env[name])
+        for field, name in (
+            ("enabled", "AEL_TELEMETRY_ENABLED"),
+            ("metrics", "AEL_METRICS_ENABLED"),
+            ("traces", "AEL_TRACES_ENABLED"),
+        )
+        if env.get(name)
+    }
+    if switches:
+        telemetry = msgspec.structs.replace(telemetry, **switches)
+    return msgspec.structs.replace(config, logging=logging, telemetry=telemetry)
+
+
+def _level(text: str) -> str:
+    level = _SPOKEN_LEVELS.get(text.upper(), text.upper())
+    if level not in _LEVELS:
+        close = nearest(level, _LEVELS)
+        hint = f"Did you mean '{close}'?" if close else f"Write one of: {', '.join(_LEVELS)}."
+        raise ConfigInvalid([Problem(message=f"LOG_LEVEL is '{text[:40]}' in the environment", suggestion=hint)])
+    return level
+
+
+def _switch(name: str, text: str) -> bool:
+    if text.lower() in _TRUE | _FALSE:
+        return text.lower() in _TRUE
+    raise ConfigInvalid([Problem(message=f"{name} is '{text[:40]}' in the environment", suggestion="Write 1 or 0.")])
+
+
 def _state_directory(env: Mapping[str, str]) -> Path | None:
     """Return our directory for state; without a home a private one for this user."""
-    if env.get("XDG_STATE_HOME"):
-        return Path(env["XDG_STATE_HOME"]) / "ael"
-    if env.get("HOME") and Path(env["HOME"]).is_dir() and os.access(env["HOME"], os.W_OK):
-        return Path(env["HOME"]) / ".local" / "state" / "ael"
+    named = env.get("XDG_STATE_HOME", "")
+    if named.startswith("/"):
+        # The XDG specification has relative paths ignored.
+        return Path(named) / "ael"
+    home = env.get("HOME", "")
+    if home.startswith("/") and Path(home).is_dir() and os.access(home, os.W_OK):
+        return Path(home) / ".local" / "state" / "ael"
     private = Path(tempfile.gettempdir()) / f"ael-{os.geteuid()}"
     try:
         private.mkdir(mode=0o700, exist_ok=True)
         status = private.lstat()
     except OSError:
         return None
-    ours = private.is_dir() and not private.is_symlink() and status.st_uid == os.geteuid()
+    # Anybody may have made it before us: a directory, not a link, of ours, and of nobody else.
+    ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
     return private if ours and not status.st_mode & 0o077 else None
 
 
-def _journal(config: ConfigFile, base: Path, env: Mapping[str, str]) -> Path:
-    if env.get("AEL_DB"):
-        return Path(env["AEL_DB"])
+# -- places -----------------------------------------------------------------------------------------------------------
+
+
+def _named_journal(env: Mapping[str, str]) -> Path | None:
+    return Path(env["AEL_DB"]) if env.get("AEL_DB") else None
+
+
+def _journal(config: ConfigFile, base: Path, state: Path | None, env: Mapping[str, str]) -> Path:
+    named = _named_journal(env)
+    if named is not None:
+        return named
     if config.execution.journal is not None:
         return base / config.execution.journal
-    return base / ".ael" / "ael.db"
+    beside = base / ".ael"
+    if state is None or os.access(beside if beside.is_dir() else base, os.W_OK | os.X_OK):
+        return beside / _JOURNAL_NAME
+    # A configuration on a read-only mount, or in somebody else's directory.
+    return state / _JOURNAL_NAME
 
 
 def _directories(config: ConfigFile, base: Path) -> tuple[Path, ...]:
@@ -317,54 +433,54 @@ def _directories(config: ConfigFile, base: Path) -> tuple[Path, ...]:
 
 
 def _absolute(server: ServerConfig, base: Path) -> ServerConfig:
-    if server.cwd is None:
-        return server
-    return msgspec.structs.replace(server, cwd=str(base / server.cwd))
+    """Return a server whose paths no longer depend on where we are."""
+    if server.cwd is not None:
+        server = msgspec.structs.replace(server, cwd=str(base / server.cwd))
+    words = shlex.split(server.command or "")
+    if words and "/" in words[0] and not words[0].startswith("/"):
+        server = msgspec.structs.replace(server, command=shlex.join([str(base / words[0]), *words[1:]]))
+    return server
 
 
-def _servers(config: ConfigFile, path: Path) -> dict[str, ServerConfig]:
-    """Merge the two sections that name servers."""
-    merged = dict(config.mcp.servers)
-    problems: list[Problem] = []
-    for name, server in config.tools.mcp_servers.items():
-        if merged.setdefault(name, server) != server:
-            problems.append(
-                Problem(
-                    message=f"server '{name}' is defined differently in mcp.servers and tools.mcp_servers",
-                    suggestion="Keep one of them.",
-                    location=Location(file=str(path), line=1, column=1),
-                )
-            )
-    for name, server in merged.items():
-        where = f"mcp.servers.{name}"
-        if "__" in name:
-            problems.append(Problem(message=f"{where}: a server's name holds no '__'", suggestion="Use one `_`."))
-        if (server.command is None) == (server.url is None):
-            problems.append(Problem(message=f"{where} needs exactly one of 'command' and 'url'"))
-    if problems:
-        raise ConfigInvalid(problems)
-    return merged
-
-
-# -- parsing ---------------------------------------------------------------------------------------------------------
+# -- parsing ----------------------------------------------------------------------------------------------------------
 
 
 def _parse(text: bytes, path: Path, env: Mapping[str, str], secrets: list[str]) -> ConfigFile:
     try:
         reader = Reader(text, str(path))
-        if not reader.text.strip():
+        if _holds_nothing(reader.lines):
             return ConfigFile()
         root = reader.root()
     except Unreadable as error:
         raise ConfigInvalid(error.problems) from error
+    seen: set[int] = set()
     for node, keys in _scalars(root, ()):
-        _fill(reader, node, keys, env, secrets)
+        # An alias is the same node again: filling it twice would read `$${X}` as a variable after all.
+        if id(node) not in seen:
+            seen.add(id(node))
+            _fill(reader, node, keys, env, secrets)
     config = reader.read_record(root, ConfigFile, "")
+    if config is not None:
+        _check_numbers(config, reader)
+        _check_servers(config, reader)
     errors = [problem for problem in reader.problems if problem.severity == "error"]
     if errors or config is None:
-        errors.sort(key=lambda one: (one.location.line, one.location.column) if one.location else (0, 0))
-        raise ConfigInvalid(errors)
+        raise ConfigInvalid(_masked(errors, secrets))
     return config
+
+
+def _holds_nothing(lines: list[str]) -> bool:
+    return all(line.strip() == "---" or not line.strip() or line.lstrip().startswith("#") for line in lines)
+
+
+def _masked(problems: list[Problem], secrets: list[str]) -> list[Problem]:
+    """Return problems in file order, without the values that variables brought."""
+    masker = Masker(secrets)
+    problems.sort(key=lambda one: (one.location.line, one.location.column) if one.location else (0, 0))
+    return [
+        msgspec.structs.replace(one, message=masker.text(one.message), suggestion=masker.text(one.suggestion))
+        for one in problems
+    ]
 
 
 def _scalars(node: Node, keys: tuple[str, ...]) -> Iterator[tuple[Node, tuple[str, ...]]]:
@@ -386,9 +502,12 @@ def _fill(reader: Reader, node: Node, keys: tuple[str, ...], env: Mapping[str, s
     is_secret = bool(_SECRET_KEYS & set(keys))
 
     def value_of(match: re.Match[str]) -> str:
-        name, operator, argument = match.groups()
-        if name is None:
+        dollar, name, operator, argument, stray = match.groups()
+        if dollar:
             return "$"
+        if stray:
+            reader.problem(node, "'${' begins no variable", "Write ${NAME}, or $${ for a dollar and a brace.")
+            return ""
         value = env.get(name)
         if value:
             if is_secret and len(value) >= _SHORTEST_SECRET:
@@ -396,7 +515,7 @@ def _fill(reader: Reader, node: Node, keys: tuple[str, ...], env: Mapping[str, s
             return value
         if operator == ":-":
             return str(argument)
-        message = argument if operator == ":?" and argument else f"the variable {name} is not set"
+        message = argument if operator == ":?" and argument else f"the variable {name} is not set, or empty"
         reader.problem(node, message, f"Set {name} in the environment, or write ${{{name}:-default}}.")
         return ""
 
@@ -405,3 +524,83 @@ def _fill(reader: Reader, node: Node, keys: tuple[str, ...], env: Mapping[str, s
     if _VARIABLE.fullmatch(text) is None or is_secret:
         # A text with a variable in it stays text, whatever it looks like.
         node.style = node.style or '"'
+
+
+# -- checking ---------------------------------------------------------------------------------------------------------
+
+
+def _wrong(reader: Reader, path: str, message: str, suggestion: str = "") -> None:
+    """Add a problem at the value of `path`."""
+    line, column = reader.marks.get(path, (1, 1))
+    reader.problems.append(
+        Problem(
+            message=message,
+            suggestion=suggestion,
+            path=path,
+            location=Location(file=reader.file, line=line, column=column),
+            source_line=reader.lines[line - 1] if line <= len(reader.lines) else "",
+        )
+    )
+
+
+def _check_numbers(config: ConfigFile, reader: Reader) -> None:
+    for path, least in _AT_LEAST.items():
+        _check_number(reader, path, _value_at(config, path), least)
+    for path in _ABOVE_ZERO:
+        _check_number(reader, path, _value_at(config, path), None)
+    port = config.telemetry.metrics_port
+    if port is not None and port > 65535:
+        _wrong(reader, "telemetry.metrics_port", "'metrics_port' is at most 65535")
+
+
+def _check_number(reader: Reader, path: str, value: float | None, least: int | None) -> None:
+    """Report a value below `least`, or one that is not above zero where that is None."""
+    if value is None or (value >= least if least is not None else value > 0):
+        return
+    limit = f"at least {least}" if least is not None else "above 0"
+    _wrong(reader, path, f"'{path.rsplit('.', 1)[-1]}' is {limit}, not {value:g}")
+
+
+def _value_at(config: ConfigFile, path: str) -> float | None:
+    value: Any = config
+    for name in path.split("."):
+        value = getattr(value, name)
+    found: float | None = value
+    return found
+
+
+def _check_servers(config: ConfigFile, reader: Reader) -> None:
+    sections = (("mcp.servers", config.mcp.servers), ("tools.mcp_servers", config.tools.mcp_servers))
+    for section, servers in sections:
+        for name, server in servers.items():
+            _check_server(name, server, join(section, name), reader)
+    for name, server in config.tools.mcp_servers.items():
+        if config.mcp.servers.get(name, server) != server:
+            message = f"server '{name}' is defined differently in mcp.servers and tools.mcp_servers"
+            _wrong(reader, join("tools.mcp_servers", name), message, "Keep one of them.")
+
+
+def _check_server(name: str, server: ServerConfig, path: str, reader: Reader) -> None:
+    if not name or "__" in name:
+        _wrong(reader, path, f"the server name '{name}' is empty or holds '__'", "Use one `_`.")
+    if (server.command is None) == (server.url is None):
+        _wrong(reader, path, f"server '{name}' needs exactly one of 'command' and 'url'")
+    if server.command is not None:
+        try:
+            words = shlex.split(server.command)
+        except ValueError as error:
+            _wrong(
+                reader, f"{path}.command", f"the command is not split like a shell would: {error}", "Close the quote."
+            )
+        else:
+            if not words:
+                _wrong(reader, f"{path}.command", "the command is empty", "Name a program.")
+    for key, least in _SERVER_AT_LEAST.items():
+        _check_number(reader, f"{path}.{key}", getattr(server, key), least)
+    for key in _SERVER_ABOVE_ZERO:
+        _check_number(reader, f"{path}.{key}", getattr(server, key), None)
+
+
+def _servers(config: ConfigFile) -> dict[str, ServerConfig]:
+    """Merge the two sections that name servers; they were checked to agree."""
+    return {**config.mcp.servers, **config.tools.mcp_servers}

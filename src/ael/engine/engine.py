@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from types import TracebackType
+from typing import Self
 
 import msgspec
 
@@ -430,7 +432,7 @@ class _ToolRecorder:
                 )
 
 
-class _PausableTimeout(AbstractAsyncContextManager["_PausableTimeout"]):
+class _PausableTimeout:
     """A time limit that stands still while anything in it waits on purpose; raises `TimeoutError`."""
 
     def __init__(self, seconds: float) -> None:
@@ -439,13 +441,15 @@ class _PausableTimeout(AbstractAsyncContextManager["_PausableTimeout"]):
         self._left = seconds
         self._timeout = asyncio.timeout(None)
 
-    async def __aenter__(self) -> _PausableTimeout:
+    async def __aenter__(self) -> Self:
         await self._timeout.__aenter__()
         self._resume()
         return self
 
-    async def __aexit__(self, *exc: object) -> bool | None:
-        return await self._timeout.__aexit__(*exc)  # type: ignore[arg-type]  # the three of the protocol
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._timeout.__aexit__(kind, error, trace)
 
     def paused(self) -> _Pause:
         """Return a context in which time does not count; contexts may overlap."""

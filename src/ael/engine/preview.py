@@ -47,8 +47,8 @@ def preview(plan: Plan, inputs: Mapping[str, JSONValue], env: Mapping[str, str])
     shown: list[PreviewStep] = []
     for section in SECTIONS:
         steps = {step.id: step for step in plan.section(section)}
-        for step_id in topological({name: plan.dependencies[name] for name in steps}):
-            shown.append(_step(plan, steps[step_id], section, scope))
+        order = topological({name: plan.dependencies[name] for name in steps})
+        shown += [_step(plan, steps[step_id], section, scope) for step_id in order]
     return Preview(
         workflow_id=plan.workflow.name,
         workflow_version=plan.workflow.version,
@@ -61,7 +61,8 @@ def preview(plan: Plan, inputs: Mapping[str, JSONValue], env: Mapping[str, str])
 def _step(plan: Plan, step: Step, section: Section, scope: Scope) -> PreviewStep:
     reads = plan.reads[step.id]
     waits_for_results = reads is None or bool(reads)
-    note, runs, values = "", True, None
+    note, values = "", None
+    runs: bool | None = True
     if waits_for_results:
         note = "needs the results of " + (", ".join(reads) if reads else "earlier steps")
         runs = None if isinstance(step.when, str) else step.when is not False

@@ -10,7 +10,7 @@ from ael.errors import AelError, OutputInvalid
 from ael.plan import Plan
 from ael.values import JSONValue
 from ael.workflow.expressions import render_value
-from ael.workflow.model import OutputSpec
+from ael.workflow.model import OutputSpec, Schema
 from ael.workflow.paths import follow, parse_path
 
 
@@ -41,14 +41,14 @@ def _named(spec: OutputSpec, plan: Plan, scope: Mapping[str, JSONValue]) -> JSON
         error.detail = f"output '{spec.name}': {error.detail}"
         raise
     if spec.schema is not None:
-        _check_schema(spec, value)
+        _check_schema(spec.name, spec.schema, value)
     return value
 
 
-def _check_schema(spec: OutputSpec, value: JSONValue) -> None:
+def _check_schema(name: str, schema: Schema, value: JSONValue) -> None:
     import jsonschema_rs  # noqa: PLC0415 # 25 ms to import, needed only by outputs with a schema
 
     found = [f"{'/'.join(map(str, error.instance_path)) or 'value'}: {error.message}"
-             for error in jsonschema_rs.iter_errors(spec.schema, value)]  # fmt: skip
+             for error in jsonschema_rs.iter_errors(schema, value)]  # fmt: skip
     if found:
-        raise OutputInvalid(f"output '{spec.name}' does not match its schema: " + "; ".join(found[:10]))
+        raise OutputInvalid(f"output '{name}' does not match its schema: " + "; ".join(found[:10]))

@@ -26,6 +26,8 @@ class _StepEvent(_Event, frozen=True, kw_only=True):
 
 
 class ExecutionStarted(_Event, tag=True, frozen=True, kw_only=True):
+    """An execution began: what it runs, with what."""
+
     workflow: str
     version: str
     #: Digest and JSON of the plan, which is what resume and replay run.
@@ -46,6 +48,8 @@ class ExecutionStarted(_Event, tag=True, frozen=True, kw_only=True):
 
 
 class StepStarted(_StepEvent, tag=True, frozen=True, kw_only=True):
+    """An attempt of a step began."""
+
     attempt: int = 1
     #: What the step runs with after rendering: a tool's parameters, a code block's bindings.
     inputs: JSONValue = None
@@ -54,6 +58,8 @@ class StepStarted(_StepEvent, tag=True, frozen=True, kw_only=True):
 
 
 class ToolCalled(_StepEvent, tag=True, frozen=True, kw_only=True):
+    """A tool is about to be called."""
+
     attempt: int = 1
     #: Counts the calls of one attempt from 1; the idempotency key is execution/step/item/call.
     call: int
@@ -65,6 +71,8 @@ class ToolCalled(_StepEvent, tag=True, frozen=True, kw_only=True):
 
 
 class ToolReturned(_StepEvent, tag=True, frozen=True, kw_only=True):
+    """A tool answered, or failed."""
+
     attempt: int = 1
     call: int
     tool: str
@@ -83,6 +91,8 @@ class StepRetried(_StepEvent, tag=True, frozen=True, kw_only=True):
 
 
 class StepSucceeded(_StepEvent, tag=True, frozen=True, kw_only=True):
+    """A step, or an item of it, gave its output."""
+
     attempt: int = 1
     output: JSONValue = None
     printed: str = ""
@@ -90,6 +100,8 @@ class StepSucceeded(_StepEvent, tag=True, frozen=True, kw_only=True):
 
 
 class StepFailed(_StepEvent, tag=True, frozen=True, kw_only=True):
+    """A step, or an item of it, failed for good."""
+
     attempt: int = 1
     error: ErrorRecord
     printed: str = ""
@@ -107,28 +119,40 @@ class StepSkipped(_StepEvent, tag=True, frozen=True, kw_only=True):
 
 
 class StepCancelled(_StepEvent, tag=True, frozen=True, kw_only=True):
+    """A step was stopped before it ended."""
+
     attempt: int = 1
     duration_ms: float = 0.0
 
 
 class StepWaiting(_StepEvent, tag=True, frozen=True, kw_only=True):
+    """A step waits on purpose, holding nothing."""
+
     #: UTC milliseconds; None waits for a signal.
     until: int | None = None
 
 
 class ExecutionSucceeded(_Event, tag=True, frozen=True, kw_only=True):
+    """The execution gave its result."""
+
     outputs: JSONValue
 
 
 class ExecutionFailed(_Event, tag=True, frozen=True, kw_only=True):
+    """The execution failed."""
+
     error: ErrorRecord
 
 
 class ExecutionTimedOut(_Event, tag=True, frozen=True, kw_only=True):
+    """The execution took longer than its limit."""
+
     error: ErrorRecord
 
 
 class ExecutionCancelled(_Event, tag=True, frozen=True, kw_only=True):
+    """The execution was stopped from outside."""
+
     error: ErrorRecord
 
 

@@ -84,6 +84,7 @@ class SqliteJournal:
             self._writer.start()
         loop = asyncio.get_running_loop()
         waiting: asyncio.Future[None] | None = None
+        done: Callable[[AelError | None], None]
         if self._durability == "lazy":
             done = self._late_error
         else:
@@ -324,14 +325,18 @@ def _open(path: Path, durability: Durability) -> sqlite3.Connection:
                     "BEGIN IMMEDIATE;" + (files(__package__) / "schema.sql").read_text() + "COMMIT;"
                 )
             elif version != _VERSION:
-                raise JournalUnavailable(
-                    f"{path} has version {version} of the journal's tables, this AEL knows {_VERSION}",
-                    suggestion="Use the version of AEL that wrote it, or another file.",
-                )
+                raise _wrong_version(path, version)
         except BaseException:
             connection.close()
             raise
         return connection
+
+
+def _wrong_version(path: Path, version: int) -> JournalUnavailable:
+    return JournalUnavailable(
+        f"{path} has version {version} of the journal's tables, this AEL knows {_VERSION}",
+        suggestion="Use the version of AEL that wrote it, or another file.",
+    )
 
 
 def _make_directory(directory: Path) -> None:

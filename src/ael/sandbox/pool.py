@@ -293,13 +293,13 @@ class KernelSandbox:
     # -- idle children ------------------------------------------------------------------------------------------
 
     def set_idle(self, child: Child, session: _Session) -> None:
-        """An execution is not using its child for the moment."""
+        """Note that an execution is not using its child for the moment."""
         self._idle[child] = session
         if self._waiting:
             self._evict_soon()
 
     def set_busy(self, child: Child) -> None:
-        """It is again."""
+        """Note that it is again."""
         self._idle.pop(child, None)
 
     def _evict_soon(self) -> None:
@@ -331,7 +331,7 @@ class _Session:
         self._busy: set[Child] = set()
 
     def lose(self, child: Child) -> None:
-        """The pool takes an idle child away."""
+        """Forget an idle child, which the pool takes away."""
         self._kept.remove(child)
 
     def close(self) -> None:
@@ -351,7 +351,7 @@ class _Session:
                 talk = _Conversation(child, request.limits, call_tool)
                 done = await talk.result(frame)
             keep = self._sandbox.keeps_children and child.connection.quiet
-            return done
+            return done  # noqa: TRY300 # the clauses below tell the ends apart
         except TimeoutError:
             seconds = f"{request.limits.timeout_seconds:g}"
             raise CodeFailure(

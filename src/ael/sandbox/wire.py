@@ -121,7 +121,7 @@ async def decode_message(body: bytes) -> ToolRequest | Done | Failed:
 
 def _decode_message(body: bytes) -> ToolRequest | Done | Failed:
     try:
-        message = _message.decode(body)
+        message: ToolRequest | Done | Failed = _message.decode(body)
         if isinstance(message, Done):
             check(message.result, path="result")
         elif isinstance(message, ToolRequest):

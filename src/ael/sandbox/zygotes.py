@@ -52,7 +52,7 @@ class Child:
             return 0
         loop = asyncio.get_running_loop()
         dead: asyncio.Future[None] = loop.create_future()
-        loop.add_reader(self._pidfd, lambda: dead.done() or dead.set_result(None))
+        loop.add_reader(self._pidfd, _settle, dead)
         try:
             with suppress(TimeoutError):
                 await asyncio.wait_for(dead, patience)
@@ -203,6 +203,11 @@ class Zygote:
         self._process.stop()
         while self._answers:
             _fail(self._answers.popleft())
+
+
+def _settle(dead: asyncio.Future[None]) -> None:
+    if not dead.done():
+        dead.set_result(None)
 
 
 def _fail(answer: asyncio.Future[bytes] | tuple[int, asyncio.Future[Child]] | None) -> None:

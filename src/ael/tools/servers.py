@@ -264,13 +264,14 @@ class McpServer:
             if problem:
                 self.broken[name] = problem
                 continue
-            hints = tool.get("annotations") if isinstance(tool.get("annotations"), dict) else {}
+            annotations = tool.get("annotations")
+            hints = annotations if isinstance(annotations, dict) else {}
             description = tool.get("description")
             found.append(
                 ToolInfo(
                     ref=ToolRef(self.name, name),
                     description=description if isinstance(description, str) else "",
-                    input_schema=schema,
+                    input_schema=schema or {},
                     output_schema=output,
                     repeatable=bool(hints.get("readOnlyHint") is True or hints.get("idempotentHint") is True),
                 )

@@ -85,7 +85,7 @@ def bind_code(source: str, names: frozenset[str] = SCOPE) -> BoundCode:
     warnings: list[CodeWarning] = []
     offsets: list[tuple[int, int]] = []
     length = copied = 0
-    for start, in_string in _openings(source):
+    for start, in_string in _openings(source, names):
         if start < copied:
             continue
         found = _template_at(source, start, names)
@@ -171,7 +171,7 @@ class _String:
         self.depth = 0
 
 
-def _openings(source: str) -> Iterator[tuple[int, bool]]:
+def _openings(source: str, names: frozenset[str]) -> Iterator[tuple[int, bool]]:
     """Yield (offset, is in a string) of every `{{` that is not in a comment.
 
     The receiver may skip ahead by ignoring offsets inside a template that it took; a template's own quotes are
@@ -185,11 +185,11 @@ def _openings(source: str) -> Iterator[tuple[int, bool]]:
         in_text = top is not None and not (top.formatted and top.depth)
         if source.startswith("{{", position):
             yield position, top is not None
-            skip = _balanced(source, position)
+            skip = _balanced(source, position, names)
             if skip is not None:
                 position = skip
                 continue
-            if source.startswith("{{{", position) and _is_template(source, position + 1, SCOPE):
+            if source.startswith("{{{", position) and _is_template(source, position + 1, names):
                 # The first brace opens a replacement field or a dict around the template behind it.
                 if top is not None and top.formatted:
                     top.depth += 1
@@ -211,14 +211,14 @@ def _openings(source: str) -> Iterator[tuple[int, bool]]:
             position = _in_code(source, position, top)
 
 
-def _balanced(source: str, start: int) -> int | None:
+def _balanced(source: str, start: int, names: frozenset[str]) -> int | None:
     """Return the end of the braces at `start` when they are an expression, so that its quotes confuse nobody."""
     try:
         end = template_end(source, start)
         found = parse_template(source[start:end])
     except ExpressionError:
         return None
-    return end if any(reference.root in SCOPE or reference.path for reference in found.references) else None
+    return end if any(reference.root in names or reference.path for reference in found.references) else None
 
 
 def _in_text(source: str, position: int, stack: list[_String], top: _String) -> int:

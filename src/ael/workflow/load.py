@@ -9,7 +9,7 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -35,10 +35,7 @@ from ael.workflow.model import (
     Workflow,
     WorkflowStep,
 )
-from ael.workflow.yaml_reader import MAX_TEXT, Reader, Unreadable, describe, join, plural, record_fields
-
-if TYPE_CHECKING:
-    from yaml import Node
+from ael.workflow.yaml_reader import MAX_TEXT, Node, Reader, Unreadable, describe, join, plural, record_fields
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _STEP_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -328,7 +325,7 @@ class _Loader:
             for message in check_default(spec):
                 reader.problem(entries["default"][1], f"the default of '{spec.name}' {message}", "")
 
-    def _check_schema(self, node: Node, schema: Schema | None) -> None:
+    def _check_schema(self, node: Node, schema: Schema) -> None:
         import jsonschema_rs  # noqa: PLC0415 # 25 ms to import, needed only by files with schemas
 
         try:
@@ -607,8 +604,8 @@ _SPECIAL: dict[str, Any] = {
 }
 
 
-def _as_schema(spec: InputSpec, key: str) -> Schema | None:
-    return spec.items if key == "items" else {"properties": spec.properties}
+def _as_schema(spec: InputSpec, key: str) -> Schema:
+    return {"items": spec.items} if key == "items" else {"properties": spec.properties}
 
 
 def _no_references(uri: str) -> Any:  # noqa: ANN401 # never returns

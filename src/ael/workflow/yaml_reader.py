@@ -12,15 +12,15 @@ import re
 import types
 from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NewType, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from ael.errors import Location, Problem, did_you_mean, nearest
 from ael.values import JSONValue
 
-if TYPE_CHECKING:
-    from yaml import Node, ScalarNode
+#: A node of PyYAML, whose kind its stubs do not know: `id` is scalar, sequence or mapping.
+Node: TypeAlias = Any
 
 #: Largest text, bytes; deepest nesting; nodes that aliases may add.
 MAX_TEXT = 1024 * 1024
@@ -100,8 +100,7 @@ class Reader:
         self._inspect(node)
         if self.problems:
             raise Unreadable(self.problems)
-        found: Node = node
-        return found
+        return node
 
     def _check_depth(self, yaml: Any, loader: Any) -> None:  # noqa: ANN401 # the module, imported late
         """Refuse deep nesting before the composer, which recurses, sees it."""
@@ -236,7 +235,7 @@ class Reader:
             return [self.json(item, f"{path}[{index}]") for index, item in enumerate(node.value)]
         return self.scalar(node)
 
-    def scalar(self, node: ScalarNode | Node) -> JSONValue:
+    def scalar(self, node: Node) -> JSONValue:
         """Resolve a scalar by the core schema of YAML 1.2."""
         text: str = node.value
         if node.style:
@@ -286,7 +285,7 @@ class Reader:
             self.problem(node, f"{where} is {describe(self, node)}, not a mapping", "")
             return None
         entries = self.entries(node, path)
-        fields = record_fields(kind)
+        fields = record_fields(kind)  # type: ignore[arg-type]  # a type is hashable
         self.unknown_keys(entries, list(fields), where)
         values: dict[str, Any] = {}
         complete = True

@@ -86,7 +86,7 @@ def say(text: str, settings: Globals) -> None:
     click.echo(text, err=True, color=settings.color)
 
 
-def step_line(step: StepRun | ItemRun, name: str, settings: Globals) -> str:
+def step_line(step: StepRun | ItemRun, name: str) -> str:
     """Return one line about a step."""
     mark, color = _MARKS.get(step.status, ("·", "white"))
     line = f"{click.style(mark, fg=color)} {name:<24} {duration(step.duration_ms):>9}"
@@ -103,11 +103,11 @@ def step_line(step: StepRun | ItemRun, name: str, settings: Globals) -> str:
 def print_steps(execution: Execution, settings: Globals, *, trace: bool) -> None:
     """Print a line a step; with `trace` inputs, outputs, calls and printed text too."""
     for step in execution.steps:
-        say(step_line(step, step.step_id, settings), settings)
+        say(step_line(step, step.step_id), settings)
         if trace:
             _print_details(step, settings)
             for item in step.items or ():
-                say("  " + step_line(item, f"{step.step_id}[{item.index}]", settings), settings)
+                say("  " + step_line(item, f"{step.step_id}[{item.index}]"), settings)
                 _print_details(item, settings)
 
 
@@ -175,7 +175,7 @@ class LiveSteps:
             error=getattr(event, "error", None),
         )
         self.clear()
-        say(step_line(step, event.step_id, self._settings), self._settings)
+        say(step_line(step, event.step_id), self._settings)
 
     def _redraw(self) -> None:
         if self._settings.live and self._running:

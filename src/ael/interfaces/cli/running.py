@@ -9,8 +9,17 @@ from pathlib import Path
 
 import click
 
-from ael.app.application import App, Execution, JSONValue, Preview, PreviewStep, Workflow, parse_document, parse_input
-from ael.app.early import ZygoteProcess
+from ael.app.application import (
+    App,
+    Execution,
+    JSONValue,
+    Preview,
+    PreviewStep,
+    Workflow,
+    ZygoteProcess,
+    parse_document,
+    parse_input,
+)
 from ael.app.settings import load_settings
 from ael.errors import AelError, InputInvalid, Problem, did_you_mean
 from ael.interfaces.cli.options import Globals

@@ -157,7 +157,7 @@ class _Reader(ast.NodeVisitor):
 
 
 def _is_steps(node: ast.AST) -> bool:
-    """`steps` or `context.steps`."""
+    """Say whether a node is `steps` or `context.steps`."""
     if isinstance(node, ast.Name):
         return node.id == "steps"
     return isinstance(node, ast.Attribute) and node.attr == "steps" and _is(node.value, "context")
@@ -168,7 +168,7 @@ def _is(node: ast.AST, name: str) -> bool:
 
 
 def _calls_tool(function: ast.AST) -> bool:
-    """`call_tool`, `tools.call`, `context.tools.call`."""
+    """Say whether a node is `call_tool`, `tools.call` or `context.tools.call`."""
     if isinstance(function, ast.Name):
         return function.id == "call_tool"
     if not isinstance(function, ast.Attribute) or function.attr != "call":

@@ -359,7 +359,7 @@ def safe_format(subject: Any, method: str) -> Any:
 
 
 def _check_fields(template: str) -> None:
-    import _string  # the parser behind str.format
+    import _string  # type: ignore[import-not-found]  # the parser behind str.format has no stub
 
     for _, field, nested, _ in _string.formatter_parser(template):
         if field:
@@ -479,7 +479,7 @@ class World:
 
     def __init__(self) -> None:
         self.clock: float | None = None
-        self.chance = real_random.Random(0)
+        self.chance = real_random.Random(0)  # noqa: S311 # the randomness of code is to be repeatable
         self.replacements = self._replacements()
 
     def begin(self, seed: int, clock: float | None) -> None:

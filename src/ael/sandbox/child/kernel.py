@@ -283,9 +283,8 @@ def filter_program(machine: str) -> bytes:
         _instruction(_RETURN, 0, 0, ACT_KILL),
         _instruction(_LOAD, 0, 0, 0),
     ]
-    for index, (number, above, below) in enumerate(nodes):
-        targets = [labels[part] if isinstance(part, str) else part for part in (above, below)]
-        jumps = [target - index - 1 for target in targets]
+    for place, (number, above, below) in enumerate(nodes):
+        jumps = [(labels[part] if isinstance(part, str) else part) - place - 1 for part in (above, below)]
         code.append(_instruction(_JUMP_GREATER_EQUAL, jumps[0], jumps[1], int(number)))
     code += [
         _instruction(_LOAD, 0, 0, 32),  # the third argument: the protection of the mapping

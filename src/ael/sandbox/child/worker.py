@@ -185,6 +185,14 @@ class Context:
 
     __slots__ = ("config", "execution_id", "index", "inputs", "item", "steps", "tools")
 
+    inputs: dict[str, Any]
+    steps: Steps
+    config: dict[str, Any]
+    execution_id: str
+    tools: Tools
+    item: Any
+    index: int | None
+
 
 class Output:
     """What `print` and `log` leave behind."""
@@ -355,7 +363,7 @@ _HINTS: tuple[tuple[Any, str], ...] = (
 )
 
 
-def _strict(value: Any, path: str, depth: int) -> None:
+def _strict(value: Any, path: str, depth: int) -> None:  # noqa: C901, PLR0912 # one case for each kind of value
     kind = type(value)
     if value is None or kind is str or kind is bool:
         return

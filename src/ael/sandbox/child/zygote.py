@@ -24,7 +24,7 @@ CONFIG = json.loads(sys.argv[1])
 sys.path += CONFIG["paths"]
 
 # What the standard library imports when it is first used.
-import _strptime  # noqa: E402, F401 # as above
+import _strptime  # type: ignore[import-not-found]  # it has no stub  # noqa: E402, F401 # as above
 import calendar  # noqa: E402, F401 # as above
 import encodings.ascii  # noqa: E402 # as above
 import encodings.idna  # noqa: E402 # as above

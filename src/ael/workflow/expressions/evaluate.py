@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from typing import TypeAlias, assert_never
+from typing import Any, TypeAlias, assert_never
 
 from ael.errors import TemplateFailed, did_you_mean
 from ael.values import JSONValue, text
@@ -140,7 +140,7 @@ def _need(value: _Maybe) -> JSONValue:
     return value
 
 
-def _compile(node: Expression) -> _Node:
+def _compile(node: Expression) -> _Node:  # noqa: C901, PLR0912 # one case for each kind of node
     match node:
         case tree.Literal(value):
             return lambda _: value
@@ -347,7 +347,7 @@ def _multiply(run: _Run, first: JSONValue, second: JSONValue) -> JSONValue:
         raise TemplateFailed("the result of `*` is too large") from None
 
 
-_COMPARISONS: dict[str, Callable[[JSONValue, JSONValue], bool]] = {
+_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "==": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,

@@ -120,16 +120,16 @@ def template_end(text: str, start: int) -> int:
     position = start
     nesting = 0
     try:
-        for _, token, value in _environment().lexer.tokeniter(window, None):
-            if token in {"variable_begin", "variable_end"} and ("-" in value or "+" in value):
-                where = position if token == "variable_begin" else position + len(value) - 3
+        for _, kind, value in _environment().lexer.tokeniter(window, None):
+            if kind in {"variable_begin", "variable_end"} and ("-" in value or "+" in value):
+                where = position if kind == "variable_begin" else position + len(value) - 3
                 raise ExpressionError(
                     "white space control (`{{-`, `-}}`) has no meaning here", where, "Put a space after `{{`."
                 )
             position += len(value)
-            if token == "variable_end":
+            if kind == "variable_end":
                 return position
-            if token == "operator":
+            if kind == "operator":
                 nesting += (value in _OPEN) - (value in _CLOSE)
                 if nesting > MAX_NESTING:
                     raise ExpressionError(f"more than {MAX_NESTING} brackets are nested", position)
