@@ -293,7 +293,7 @@ class _Found(msgspec.Struct, frozen=True, kw_only=True):
 
 def _find(named: str | None, env: Mapping[str, str]) -> _Found | None:
     """Read the first file of the search order; None when there is none."""
-    given = named if named is not None else env.get("AEL_CONFIG_PATH") or env.get("AEL_CONFIG")
+    given = named if named is not None else env.get("AEL_CONFIG_PATH") or env.get("AEL_CONFIG") or None
     if given is not None:
         return _Found(path=Path(given), text=_read(Path(given))[0])
     home = env.get("HOME")
@@ -320,13 +320,14 @@ def _read(path: Path) -> tuple[bytes, os.stat_result]:
         raise ConfigInvalid([Problem(message=message, suggestion="Correct the path, or create the file.")]) from error
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        is_directory = stat.S_ISDIR(status.st_mode)
+        message = f"the configuration file '{path}' is {'a directory' if is_directory else 'not a regular file'}"
+        hint = f"Name the file in it: {path / FILE_NAME}." if is_directory else ""
+        raise ConfigInvalid([Problem(message=message, suggestion=hint)])
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if stat.S_ISDIR(status.st_mode):
-            hint = f"Name the file in it: {path / FILE_NAME}."
-            raise ConfigInvalid([Problem(message=f"the configuration file '{path}' is a directory", suggestion=hint)])
-        if not stat.S_ISREG(status.st_mode):
-            raise ConfigInvalid([Problem(message=f"the configuration file '{path}' is not a regular file")])
         return file.read(MAX_TEXT + 1), status
 
 
@@ -459,11 +460,15 @@ def _parse(text: bytes, path: Path, env: Mapping[str, str], secrets: list[str]) 
         if id(node) not in seen:
             seen.add(id(node))
             _fill(reader, node, keys, env, secrets)
+    unfilled = list(reader.problems)
     config = reader.read_record(root, ConfigFile, "")
     if config is not None:
         _check_numbers(config, reader)
         _check_servers(config, reader)
-    errors = [problem for problem in reader.problems if problem.severity == "error"]
+    # A value that could not be filled is wrong for one reason only, whatever else its emptiness breaks.
+    known = {problem.location for problem in unfilled}
+    later = reader.problems[len(unfilled) :]
+    errors = unfilled + [one for one in later if one.severity == "error" and one.location not in known]
     if errors or config is None:
         raise ConfigInvalid(_masked(errors, secrets))
     return config
