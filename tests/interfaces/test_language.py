@@ -29,7 +29,7 @@ def run(write: Write, home: Path):
 
 
 async def test_templates_in_code_are_values_whatever_they_hold(run) -> None:
-    evil = 'x"; import os #\n\\\'{}{{ }}'
+    evil = "x\"; import os #\n\\'{}{{ }}"
     done = await run(
         """
 inputs: [{text: {type: string}}, {data: {type: array}}]
@@ -186,7 +186,7 @@ outputs:
 
 
 async def test_code_calls_only_tools_of_the_workflow(run) -> None:
-    done = await run("steps: [{id: a, code: 'return call_tool(\"other\" + \"tool\", {})'}]")
+    done = await run('steps: [{id: a, code: \'return call_tool("other" + "tool", {})\'}]')
     assert done.error is not None
     assert done.error.code == "TOOL_REJECTED"
 
@@ -209,7 +209,7 @@ async def test_too_many_steps_and_bad_templates_are_errors_of_their_own(run) -> 
     many = await run("steps: [{id: a, foreach: '[1,2,3]', code: return 1}]", config="execution: {max_steps: 3}\n")
     assert many.error is not None
     assert many.error.code == "RESOURCE_EXHAUSTED"
-    template = await run("steps: [{id: a, code: return {}}, {id: b, when: steps.a.output.x == 1, code: return 1}]")
+    template = await run("steps: [{id: a, code: 'return {}'}, {id: b, when: steps.a.output.x == 1, code: return 1}]")
     assert template.error is not None
     assert (template.error.code, template.error.step_id) == ("TEMPLATE_ERROR", "b")
 
@@ -235,7 +235,10 @@ steps:
 
 
 async def test_child_workflows_run_with_their_own_record(run, write: Write) -> None:
-    write("workflows/double.yaml", "name: double\nversion: 2\ninputs: [{n: 1}]\nsteps: [{id: a, code: 'return inputs[\"n\"] * 2'}]\n")
+    write(
+        "workflows/double.yaml",
+        "name: double\nversion: 2\ninputs: [{n: 1}]\nsteps: [{id: a, code: 'return inputs[\"n\"] * 2'}]\n",
+    )
     write("workflows/loop.yaml", "name: loop\nversion: 1\nsteps: [{id: a, workflow: loop}]\n")
     done = await run("steps: [{id: a, workflow: double@2, params: {n: '{{ 20 + 1 }}'}}]")
     assert done.outputs == 42

@@ -92,7 +92,10 @@ def test_doctor_reports_the_layers_in_force_and_fails_on_a_dead_server(ael, writ
 
 def test_registered_workflows_run_by_name_and_the_highest_version_wins(ael, write: Write) -> None:
     for version, text in (("1.9", "nine"), ("1.10", "ten")):
-        write(f"workflows/greet-{version}.yaml", f"name: greet\nversion: {version}\nsteps: [{{id: a, code: 'return \"{text}\"'}}]\n")
+        write(
+            f"workflows/greet-{version}.yaml",
+            f"name: greet\nversion: {version}\nsteps: [{{id: a, code: 'return \"{text}\"'}}]\n",
+        )
     write("ael-config.yaml", "workflows: {directory: ./workflows}\n")
     assert ael("run", "greet").stdout == "ten\n"
     assert ael("run", "greet@1.9").stdout == "nine\n"

@@ -35,7 +35,7 @@ def test_number_statistics_finds_what_stands_out(ael) -> None:
     result = json.loads(done.stdout)
     assert result["outliers"] == [50]
     assert result["statistics"]["median"] == 1
-    assert result["headline"] == "7 numbers around 8.0"
+    assert result["headline"] == "7 numbers around 8"
 
 
 def test_data_processing_ranks_customers_and_sets_aside_what_it_cannot_read(ael) -> None:
@@ -50,7 +50,19 @@ def test_repository_report_computes_on_what_a_real_git_server_says(ael, tmp_path
     for command in (
         ["init", "-q", str(repository)],
         *(
-            ["-C", str(repository), "-c", "user.name=A", "-c", "user.email=a@b.c", "commit", "-q", "--allow-empty", "-m", text]
+            [
+                "-C",
+                str(repository),
+                "-c",
+                "user.name=A",
+                "-c",
+                "user.email=a@b.c",
+                "commit",
+                "-q",
+                "--allow-empty",
+                "-m",
+                text,
+            ]
             for text in ("first words", "second words")
         ),
     ):
@@ -193,14 +205,22 @@ def test_wrong_use_is_told_from_what_is_wrong(ael, arguments: list[str], code: i
 
 
 def test_every_line_of_an_error_fits_a_terminal_of_80_columns(ael, write: Write) -> None:
-    path = write("wide.yaml", "name: wide\nversion: 1\nsteps:\n  - {id: a, code: 'raise ValueError(\"" + "word " * 60 + "\")'}\n")
+    path = write(
+        "wide.yaml", "name: wide\nversion: 1\nsteps:\n  - {id: a, code: 'raise ValueError(\"" + "word " * 60 + "\")'}\n"
+    )
     done = ael("run", path)
     assert done.returncode == 1
-    assert max(map(len, done.stderr.splitlines())) <= 100
+    # A path and the line that it names are as long as they are; what AEL says is not.
+    said = [line for line in done.stderr.splitlines() if path not in line]
+    assert max(map(len, said)) <= 80
 
 
-def test_ctrl_c_kills_the_code_records_the_cancellation_and_exits_130(environment, tmp_path: Path, write: Write) -> None:
-    path = write("endless.yaml", "name: endless\nversion: 1\nsteps:\n  - id: spin\n    code: |\n      while True: pass\n")
+def test_ctrl_c_kills_the_code_records_the_cancellation_and_exits_130(
+    environment, tmp_path: Path, write: Write
+) -> None:
+    path = write(
+        "endless.yaml", "name: endless\nversion: 1\nsteps:\n  - id: spin\n    code: |\n      while True: pass\n"
+    )
     process = subprocess.Popen(
         [sys.executable, "-m", "ael", "run", path, "-v"],
         env=environment,
@@ -295,6 +315,8 @@ steps:
 
 def test_a_broken_pipe_is_silent(environment, tmp_path: Path) -> None:
     script = f"{sys.executable} -m ael schema workflow | head -c 10"
-    done = subprocess.run(script, shell=True, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        script, shell=True, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr

@@ -214,6 +214,10 @@ def _mask_struct(value: _Struct, masker: Masker) -> _Struct:
     """Return a copy of an event or preview in which no secret is left."""
     if not masker:
         return value
+    if isinstance(value, ExecutionStarted):
+        # The definition is the file, which its readers have; its JSON is not taken apart for them.
+        value = msgspec.structs.replace(value, definition=msgspec.Raw(b"null"), secrets=())
+        return msgspec.structs.replace(value, inputs=masker.value(value.inputs))
     return msgspec.convert(masker.value(msgspec.to_builtins(value)), type(value))
 
 

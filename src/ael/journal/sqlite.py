@@ -325,7 +325,7 @@ def _open(path: Path, durability: Durability) -> sqlite3.Connection:
                     "BEGIN IMMEDIATE;" + (files(__package__) / "schema.sql").read_text() + "COMMIT;"
                 )
             elif version != _VERSION:
-                raise _wrong_version(path, version)
+                raise _wrong_version(path, version)  # noqa: TRY301 # the connection is closed either way
         except BaseException:
             connection.close()
             raise

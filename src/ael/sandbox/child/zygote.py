@@ -233,4 +233,8 @@ def become_child(
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (BrokenPipeError, ConnectionResetError):
+        # The host went away before we were ready; there is nobody to tell.
+        os._exit(0)
