@@ -70,7 +70,9 @@ def startup(rounds: int) -> None:
 
     def once(command: list[str]) -> float:
         begun = time.perf_counter()
-        subprocess.run(command, env=environment, cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+        subprocess.run(
+            command, env=environment, cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True
+        )
         return time.perf_counter() - begun
 
     def forget() -> None:
@@ -102,7 +104,7 @@ def startup(rounds: int) -> None:
 
 
 async def no_tools(name: str, params: dict[str, object]) -> None:
-    raise AssertionError(name)
+    raise AssertionError(name, params)
 
 
 async def sandbox_steps(rounds: int) -> None:
@@ -215,7 +217,12 @@ async def engine_overhead(rounds: int) -> None:
                     await asyncio.gather(*(place.run(plan) for _ in range(1000)))
 
                 rate = 1000 / await timed(thousand)
-                row("engine: three in-process steps, 1000 at once, commit", f"{rate:.0f} /s", ">= 2000 /s", met=rate >= 2000)
+                row(
+                    "engine: three in-process steps, 1000 at once, commit",
+                    f"{rate:.0f} /s",
+                    ">= 2000 /s",
+                    met=rate >= 2000,
+                )
             await place.close()
 
 
@@ -241,42 +248,28 @@ async def code_workflows(rounds: int, *, quick: bool) -> None:
             met = rate >= 300 if count == 100 else None
             row(f"code workflow: three steps, {count} at once, commit", f"{rate:.0f} /s", ">= 300 /s (100)", met=met)
         alive, memory = place.sandbox.alive, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        row("code workflow: children alive at the end, host memory", f"{alive}, {memory} MiB", "<= 2 x cores + 2, 400 MiB")
+        row(
+            "code workflow: children alive at the end, host memory",
+            f"{alive}, {memory} MiB",
+            "<= 2 x cores + 2, 400 MiB",
+        )
         await place.close()
 
 
 # -- tools -----------------------------------------------------------------------------------------------------------
 
-NULL_SERVER = '''
-import json, sys
-for line in sys.stdin:
-    m = json.loads(line)
-    if "id" not in m: continue
-    method = m["method"]
-    if method == "initialize":
-        r = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {"name": "null", "version": "1"}}
-    elif method == "tools/list":
-        r = {"tools": [{"name": "nothing", "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": True}}]}
-    elif method == "tools/call":
-        r = {"content": [{"type": "text", "text": "ok"}]}
-    else:
-        print(json.dumps({"jsonrpc": "2.0", "id": m["id"], "error": {"code": -32601, "message": "no"}}), flush=True); continue
-    print(json.dumps({"jsonrpc": "2.0", "id": m["id"], "result": r}), flush=True)
-'''
-
 
 async def tool_steps(rounds: int) -> None:
     """A tool step of an execution against a direct call on the same client."""
     with tempfile.TemporaryDirectory() as directory:
-        script = Path(directory) / "server.py"
-        script.write_text(NULL_SERVER)
-        server = McpServer("null", ServerConfig(command=sys.executable, args=(str(script),)))
+        script = str(Path(__file__).parent / "null_server.py")
+        server = McpServer("null", ServerConfig(command=sys.executable, args=(script,)))
         begun = time.perf_counter()
         await server.tools()
         row("tools: spawn a Python server to its tools list", f"{(time.perf_counter() - begun) * 1000:.0f} ms", "")
         place = Installation(journal_at(directory, "commit"))
         place.catalog = ToolCatalog([server])
-        place.engine._gateway = Gateway(place.catalog)  # noqa: SLF001 # the same client on both sides
+        place.engine._gateway = Gateway(place.catalog)  # the same client on both sides
         count = 50
         plan = await place.plan("steps:\n" + "".join(f"  - {{id: s{i}, tool: nothing}}\n" for i in range(count)))
         await place.run(plan)

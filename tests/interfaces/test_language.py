@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ael.app.application import App, Execution
+from ael.app.application import App, Execution, JSONValue
 from ael.app.settings import load_settings
 
 Write = Callable[[str, str], str]
@@ -19,7 +19,7 @@ Run = Callable[..., Execution]
 def run(write: Write, home: Path):
     """Run a workflow's text in this process and return the execution."""
 
-    async def execute(text: str, inputs: dict | None = None, config: str = "", **more) -> Execution:
+    async def execute(text: str, inputs: dict[str, JSONValue] | None = None, config: str = "", **more) -> Execution:
         path = write("flow.yaml", f"name: flow\nversion: 1\n{text}")
         named = write("config.yaml", config or "execution: {durability: 'off'}\n")
         async with App.open(load_settings(named, {"HOME": str(home)})) as app:

@@ -283,9 +283,9 @@ def filter_program(machine: str) -> bytes:
         _instruction(_RETURN, 0, 0, ACT_KILL),
         _instruction(_LOAD, 0, 0, 0),
     ]
-    for place, (number, above, below) in enumerate(nodes):
+    for place, (pivot, above, below) in enumerate(nodes):
         jumps = [(labels[part] if isinstance(part, str) else part) - place - 1 for part in (above, below)]
-        code.append(_instruction(_JUMP_GREATER_EQUAL, jumps[0], jumps[1], int(number)))
+        code.append(_instruction(_JUMP_GREATER_EQUAL, jumps[0], jumps[1], int(pivot)))
     code += [
         _instruction(_LOAD, 0, 0, 32),  # the third argument: the protection of the mapping
         _instruction(_JUMP_SET, 0, 1, _PROT_EXEC),
