@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
-
 import click
 
 from ael.app.application import App, iso
-from ael.app.settings import load_settings
-from ael.errors import AelError
 from ael.interfaces.cli.options import Globals, global_options
-from ael.interfaces.cli.render import duration, json_text, print_error, print_steps, printable, say
+from ael.interfaces.cli.render import duration, print_error, print_json, print_result, print_steps, print_total
+from ael.interfaces.cli.session import with_app
 
 
 @click.group("executions")
@@ -29,11 +24,11 @@ def executions_command() -> None:
 def show_command(settings: Globals, execution_id: str, trace: bool) -> int:  # click passes flags so
     """Show one execution; ID may be shortened while it is unique."""
 
-    async def show(app: App) -> None:
+    async def show(app: App) -> int:
         execution = await app.execution(execution_id)
         if settings.json:
-            click.echo(json_text(execution))
-            return
+            print_json(execution)
+            return 0
         took = duration(execution.duration_ms)
         click.echo(
             f"{execution.execution_id}  {execution.workflow_id} {execution.workflow_version}  {execution.status}"
@@ -47,9 +42,10 @@ def show_command(settings: Globals, execution_id: str, trace: bool) -> int:  # c
         if execution.error is not None:
             print_error(execution.error, settings)
         elif execution.status == "completed":
-            click.echo(printable(json_text(execution.outputs)))
+            print_result(execution)
+        return 0
 
-    return _run(settings, show)
+    return with_app(settings, show)
 
 
 @executions_command.command("list")
@@ -61,29 +57,14 @@ def show_command(settings: Globals, execution_id: str, trace: bool) -> int:  # c
 def list_command(settings: Globals, status: str | None, workflow: str | None, limit: int) -> int:
     """List executions, newest first."""
 
-    async def show(app: App) -> None:
+    async def show(app: App) -> int:
         found = await app.executions(status=status, workflow=workflow, limit=limit)
         if settings.json:
-            click.echo(json_text(found))
-            return
+            print_json(found)
+            return 0
         for one in found:
             click.echo(f"{one.execution_id}  {one.status:<10} {iso(one.started_at)}  {one.workflow} {one.version}")
-        say(f"{len(found)} executions", settings)
+        print_total(len(found), "execution", settings)
+        return 0
 
-    return _run(settings, show)
-
-
-def _run(settings: Globals, work: Callable[[App], Awaitable[Any]]) -> int:
-    async def main() -> None:
-        async with App.open(load_settings(settings.config)) as app:
-            await work(app)
-
-    try:
-        asyncio.run(main())
-    except AelError as error:
-        if settings.json:
-            click.echo(json_text({"error": error.record()}))
-        else:
-            print_error(error, settings)
-        return 1
-    return 0
+    return with_app(settings, show)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 import sys
-from difflib import get_close_matches
+from io import TextIOWrapper
 from typing import Any, NoReturn
 
 import click
 
+from ael import __version__
 from ael.interfaces.cli.options import Globals, global_options
+
+_INTERRUPTED = 130
 
 #: Command → (module, its line in the help).
 COMMANDS = {
@@ -44,9 +49,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Suggest the nearest name for one that is unknown."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            close = get_close_matches(args[0], COMMANDS, n=1, cutoff=0.5)
-            hint = f" Did you mean '{close[0]}'?" if close else " `ael --help` lists the commands."
-            raise click.UsageError(f"There is no command '{args[0]}'.{hint}", ctx)
+            raise click.UsageError(_failures().unknown_command(args[0], COMMANDS), ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -61,24 +64,60 @@ class LazyGroup(click.Group):
     epilog='Shell completion: eval "$(_AEL_COMPLETE=bash_source ael)"; zsh_source and fish_source work too.',
 )
 @global_options
-@click.version_option(package_name="ael", message="ael %(version)s")
+@click.version_option(__version__, message="ael %(version)s")
 def cli() -> None:
     """Run agent workflows the same way every time: LLMs plan, AEL executes."""
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run the command line and exit: 0 success, 1 failed, 2 wrong usage, 130 interrupted."""
+    """Run the command line and exit: 0 success, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated."""
+    settings = Globals()
+    _prepare_streams()
     try:
-        code: Any = cli.main(args=arguments, prog_name="ael", standalone_mode=False, obj=Globals())
+        given = sys.argv[1:] if arguments is None else arguments
+        _check_encoding(given)
+        code: Any = cli.main(args=given, prog_name="ael", standalone_mode=False, obj=settings)
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
-    except click.Abort:
-        sys.exit(130)
-    except BrokenPipeError:
-        # Whoever read us has gone; there is nobody to tell, and flushing at exit would fail once more.
-        sys.stderr.close()
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = _INTERRUPTED
+    except OSError as error:
+        code = _cannot_write(error)
+    except Exception as error:  # noqa: BLE001 # a defect of AEL: told under an id, the stack only to who asks for it
+        _failures().report_defect(error, settings)
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _failures() -> Any:  # noqa: ANN401 # the module
+    return importlib.import_module("ael.interfaces.cli.failures")
+
+
+def _prepare_streams() -> None:
+    """Make sure that no character can stop us: what a program reads is UTF-8, what a terminal lacks is escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            encoding = None if stream.isatty() else "utf-8"
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")
+
+
+def _check_encoding(arguments: list[str]) -> None:
+    """Refuse arguments that no JSON could hold."""
+    for number, argument in enumerate(arguments, 1):
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            shown = argument.encode(errors="backslashreplace").decode()
+            raise click.UsageError(f"Argument {number} is not UTF-8: {shown[:100]}") from None
+
+
+def _cannot_write(error: OSError) -> int:
+    """Tell that standard output takes no more, unless its reader has gone; return the exit code."""
+    if not isinstance(error, BrokenPipeError):
+        click.echo(f"ael: {error}", err=True)
+    # What is left in the buffer would fail once more when Python flushes it at exit.
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+    return 1

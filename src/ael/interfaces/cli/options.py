@@ -1,4 +1,7 @@
-"""Options that every command takes, before and after its name."""
+"""Options that every command takes, before and after its name.
+
+NO_COLOR and TERM are read here: they say what a terminal can show, and settings would cost `ael version` their import.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +25,15 @@ class Globals:
         self.plain = False
 
     @property
-    def color(self) -> bool:
-        """Whether standard error takes colors."""
-        return not (self.no_color or self.plain or os.environ.get("NO_COLOR")) and sys.stderr.isatty()
+    def color(self) -> bool | None:
+        """False: no colors; None: where the stream is a terminal (click's meaning of `color`)."""
+        return False if self.no_color or self.plain or os.environ.get("NO_COLOR") else None
 
     @property
     def live(self) -> bool:
-        """Whether lines may be rewritten in place."""
-        return not (self.plain or self.quiet or self.json) and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        """Whether lines on standard error may be rewritten in place."""
+        is_terminal = sys.stderr is not None and sys.stderr.isatty()
+        return is_terminal and not (self.plain or self.quiet or self.json) and os.environ.get("TERM") != "dumb"
 
 
 def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> Any:  # noqa: ANN401 # click's signature

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import textwrap
@@ -12,22 +13,32 @@ import click
 import msgspec
 
 from ael.app.application import ErrorRecord, Event, Execution, ItemRun, Problem, StepRun, events
-from ael.errors import AelError, ProblemsError
+from ael.errors import AelError, Location, ProblemsError
 from ael.interfaces.cli.options import Globals
+from ael.workflow.model import Source
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+#: Control characters but tab and line feed, and those that turn the direction of text or end a line in disguise.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+#: What JSON may hold as it is and a terminal would still obey.
+_BARE_IN_JSON = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _MARKS = {"completed": ("✓", "green"), "failed": ("✗", "red"), "skipped": ("○", "yellow"), "cancelled": ("✗", "yellow")}
 _WIDTH = 80
 
 
 def json_text(value: Any, *, indent: int = 2) -> str:  # noqa: ANN401 # any value that encodes
-    """Return a value as JSON."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=indent).decode()
+    """Return a value as JSON that is safe to show: such characters stand in its strings only, so escapes are equal."""
+    text = msgspec.json.format(msgspec.json.encode(value), indent=indent).decode()
+    return _BARE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def printable(text: str) -> str:
     """Return a text whose control characters cannot steer a terminal."""
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    return _CONTROL.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def duration(milliseconds: float | None) -> str:
@@ -45,11 +56,29 @@ def print_result(execution: Execution) -> None:
     """Print an execution's outputs on standard output: a string as it is, anything else as JSON."""
     outputs = execution.outputs
     text = outputs if isinstance(outputs, str) else json_text(outputs)
-    click.echo(printable(text) if sys.stdout.isatty() else text)
+    if sys.stdout is None:
+        return
+    # click would take escape sequences out of what goes into a pipe, and a result is nobody's to change.
+    sys.stdout.write((printable(text) if sys.stdout.isatty() else text) + "\n")
+    sys.stdout.flush()
 
 
-def print_error(error: AelError | ErrorRecord, settings: Globals) -> None:
-    """Print an error on standard error."""
+def print_json(value: Any) -> None:  # noqa: ANN401 # any value that encodes
+    """Print a value as JSON on standard output."""
+    click.echo(json_text(value))
+
+
+def print_failure(error: AelError, settings: Globals) -> None:
+    """Print an error that left nothing else to show: on standard output as JSON where that was asked for."""
+    if settings.json:
+        problems = {"problems": error.problems} if isinstance(error, ProblemsError) else {}
+        print_json({"error": {**msgspec.to_builtins(error.record()), **problems}})
+    else:
+        print_error(error, settings)
+
+
+def print_error(error: AelError | ErrorRecord, settings: Globals, source: Source | None = None) -> None:
+    """Print an error on standard error; `source` is the file that its place may be in."""
     record = error.record() if isinstance(error, AelError) else error
     problems = error.problems if isinstance(error, ProblemsError) else ()
     say(click.style(f"{record.code}: {printable(record.message)}", fg="red", bold=True), settings)
@@ -64,9 +93,26 @@ def print_error(error: AelError | ErrorRecord, settings: Globals) -> None:
     if record.location and not problems:
         where.append(str(record.location))
     if where:
-        say(f"  in {', '.join(where)}", settings)
+        say(printable(f"  in {', '.join(where)}"), settings)
+    if record.location and not problems:
+        for line in _excerpt(record.location, source):
+            say(printable(line), settings)
     if record.suggestion:
         say("\n".join(_wrapped(f"→ {printable(record.suggestion)}")), settings)
+
+
+def _excerpt(location: Location, source: Source | None) -> list[str]:
+    """Return the line that a place is in and a caret, where its file is at hand."""
+    if source is None or source.file != location.file:
+        return []
+    lines = source.text.splitlines()
+    if not 0 < location.line <= len(lines):
+        return []
+    line = lines[location.line - 1]
+    # Python's errors name a line and no column: the caret then stands at its first word.
+    column = max(location.column, len(line) - len(line.lstrip()) + 1)
+    place = msgspec.structs.replace(location, column=column)
+    return Problem(message="", location=place, source_line=line).render().splitlines()[1:]
 
 
 def _wrapped(line: str) -> list[str]:
@@ -86,10 +132,17 @@ def say(text: str, settings: Globals) -> None:
     click.echo(text, err=True, color=settings.color)
 
 
+def print_total(count: int, noun: str, settings: Globals) -> None:
+    """Say how many rows a listing had."""
+    if not settings.quiet:
+        say(f"{count} {noun}{'s' * (count != 1)}", settings)
+
+
 def step_line(step: StepRun | ItemRun, name: str) -> str:
     """Return one line about a step."""
     mark, color = _MARKS.get(step.status, ("·", "white"))
-    line = f"{click.style(mark, fg=color)} {name:<24} {duration(step.duration_ms):>9}"
+    took = duration(step.duration_ms if step.attempts or step.duration_ms else None)
+    line = f"{click.style(mark, fg=color)} {printable(name):<24} {took:>9}"
     if step.status == "skipped":
         why = "condition is false" if step.reason == "when" else "failed and was passed over"
         line += f"  {why}"
@@ -140,7 +193,10 @@ class LiveSteps:
 
     def __init__(self, settings: Globals) -> None:
         self._settings = settings
+        self._live = settings.live
+        self._shows = self._live or (settings.verbose > 0 and not settings.json)
         self._running: dict[str, None] = {}
+        self._is_drawn = False
         self.execution_id: str | None = None
 
     def __call__(self, execution_id: str, event: Event) -> None:
@@ -148,8 +204,15 @@ class LiveSteps:
         self.execution_id = self.execution_id or execution_id
         if execution_id != self.execution_id:
             return
-        if not (self._settings.live or (self._settings.verbose and not self._settings.json)):
+        if not self._shows:
             return
+        try:
+            self._show(event)
+        except OSError:
+            # Standard error is gone: the execution goes on without its lines.
+            self._shows = self._live = False
+
+    def _show(self, event: Event) -> None:
         index = getattr(event, "index", None)
         if index is not None:
             return
@@ -178,11 +241,21 @@ class LiveSteps:
         say(step_line(step, event.step_id), self._settings)
 
     def _redraw(self) -> None:
-        if self._settings.live and self._running:
-            names = ", ".join(self._running)
-            click.echo(f"\r\x1b[K… {names[: _WIDTH - 4]}", err=True, nl=False, color=True)
+        if self._live and self._running:
+            line = f"… {', '.join(self._running)}"
+            click.echo(f"\r\x1b[K{line[: _columns() - 1]}", err=True, nl=False, color=True)
+            self._is_drawn = True
 
     def clear(self) -> None:
         """Take back the line about running steps."""
-        if self._settings.live:
+        if self._is_drawn:
             click.echo("\r\x1b[K", err=True, nl=False, color=True)
+            self._is_drawn = False
+
+
+def _columns() -> int:
+    """Return the terminal's width; a line that wraps could not be taken back."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or _WIDTH
+    except (OSError, ValueError):
+        return _WIDTH

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,22 +21,29 @@ from ael.app.application import (
     parse_document,
     parse_input,
 )
-from ael.app.settings import load_settings
+from ael.app.settings import Settings
 from ael.errors import AelError, InputInvalid, Problem, did_you_mean
 from ael.interfaces.cli.options import Globals
 from ael.interfaces.cli.render import (
     LiveSteps,
     json_text,
     print_error,
+    print_failure,
+    print_json,
     print_problems,
     print_result,
     print_steps,
     printable,
     say,
 )
+from ael.interfaces.cli.session import read_settings
+from ael.workflow.model import Source
 
-_TERMINATED = 143
 INTERRUPTED = 130
+_EXIT_CODES = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: 143, signal.SIGHUP: 129}
+
+#: This many signals end us at once.
+_PATIENCE = 3
 
 
 class Run:
@@ -63,29 +71,50 @@ class Run:
         self.dry_run = dry_run
         self.live = LiveSteps(settings)
         self.exit_code = INTERRUPTED
+        self._signals = 0
+        self._task: asyncio.Task[int] | None = None
 
     async def main(self, early: ZygoteProcess | None) -> int:
         """Run, render, and return the exit code; `early` is a sandbox that is starting already."""
-        task = asyncio.current_task()
-        assert task is not None
-
-        def stop(code: int) -> None:
-            self.exit_code = code
-            task.cancel()
-
+        self._task = asyncio.current_task()
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, stop, _TERMINATED)
-        loop.add_signal_handler(signal.SIGINT, stop, INTERRUPTED)
+        for number, code in _EXIT_CODES.items():
+            # What whoever started us has told us to ignore (nohup, a background job) stays ignored.
+            if signal.getsignal(number) != signal.SIG_IGN:
+                loop.add_signal_handler(number, self._stop, code)
         try:
-            async with App.open(load_settings(self.settings.config), early) as app:
-                return await self._with(app, task)
+            async with App.open(self._settings(early), early) as app:
+                return await self._with(app)
         except AelError as error:
-            self._show_error(error)
+            self.live.clear()
+            print_failure(error, self.settings)
             return 1
         except asyncio.CancelledError:
+            say("interrupted before the execution started", self.settings)
             return self.exit_code
 
-    async def _with(self, app: App, task: asyncio.Task[int]) -> int:
+    def _settings(self, early: ZygoteProcess | None) -> Settings:
+        try:
+            return read_settings(self.settings)
+        except AelError:
+            if early is not None:
+                early.stop()
+            raise
+
+    def _stop(self, code: int) -> None:
+        """Cancel the execution at the first signal; the second waits for its record too, the third does not."""
+        self._signals += 1
+        if self._signals >= _PATIENCE:
+            # The kernel ends what runs below us when we go.
+            os._exit(code)
+        if self._task is not None:
+            self.exit_code = code
+            self._task.cancel()
+            self._task = None
+        elif not self.settings.quiet:
+            say("stopping; once more stops at once, without a record", self.settings)
+
+    async def _with(self, app: App) -> int:
         prepared = await app.prepare(self.reference)
         if prepared.warnings and not self.settings.quiet and not self.settings.json:
             print_problems(prepared.warnings, self.settings)
@@ -93,15 +122,17 @@ class Run:
         if self.dry_run:
             self._show_preview(await app.dry_run(prepared, inputs))
             return 0
+        source = prepared.plan.definition.source
         try:
             execution = await app.run(prepared, inputs, seed=self.seed, timeout=self.timeout, on_event=self.live)
         except asyncio.CancelledError:
             if self.live.execution_id is None:
                 raise
-            task.uncancel()
-            self._show(await app.execution(self.live.execution_id))
+            self._show(await app.execution(self.live.execution_id), source)
             return self.exit_code
-        self._show(execution)
+        # It has ended: there is nothing left to cancel.
+        self._task = None
+        self._show(execution, source)
         return 0 if execution.status == "completed" else 1
 
     # -- inputs -------------------------------------------------------------------------------------------------
@@ -132,30 +163,23 @@ class Run:
 
     # -- output -------------------------------------------------------------------------------------------------
 
-    def _show(self, execution: Execution) -> None:
+    def _show(self, execution: Execution, source: Source) -> None:
         self.live.clear()
         if self.settings.json:
-            click.echo(json_text(execution))
+            print_json(execution)
             return
         if self.trace:
             print_steps(execution, self.settings, trace=True)
         if execution.status == "completed":
             print_result(execution)
         elif execution.error is not None:
-            print_error(execution.error, self.settings)
+            print_error(execution.error, self.settings, source)
         if not self.settings.quiet and (self.trace or self.settings.verbose or execution.status != "completed"):
             say(f"execution {execution.execution_id} {execution.status}", self.settings)
 
-    def _show_error(self, error: AelError) -> None:
-        self.live.clear()
-        if self.settings.json:
-            click.echo(json_text({"error": error.record()}))
-        else:
-            print_error(error, self.settings)
-
     def _show_preview(self, preview: Preview) -> None:
         if self.settings.json:
-            click.echo(json_text(preview))
+            print_json(preview)
             return
         click.echo(f"{preview.workflow_id} {preview.workflow_version}, {len(preview.steps)} steps; nothing is called")
         click.echo(f"inputs: {json_text(preview.inputs)}")

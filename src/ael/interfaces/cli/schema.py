@@ -6,7 +6,7 @@ import click
 
 from ael.app.application import config_schema, workflow_schema
 from ael.interfaces.cli.options import global_options
-from ael.interfaces.cli.render import json_text
+from ael.interfaces.cli.render import print_json
 
 
 @click.command("schema")
@@ -14,4 +14,4 @@ from ael.interfaces.cli.render import json_text
 @global_options
 def schema_command(what: str) -> None:
     """Print the JSON Schema of workflow files or of the configuration file."""
-    click.echo(json_text(workflow_schema() if what == "workflow" else config_schema()))
+    print_json(workflow_schema() if what == "workflow" else config_schema())

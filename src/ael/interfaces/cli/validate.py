@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
+import os
 from pathlib import Path
 
 import click
 
 from ael.app.application import App, ValidationReport
-from ael.app.settings import FILE_NAME, load_settings
-from ael.errors import AelError, Problem
+from ael.app.settings import FILE_NAME
+from ael.errors import Problem
 from ael.interfaces.cli.options import Globals, global_options
-from ael.interfaces.cli.render import json_text, print_error, print_problems
+from ael.interfaces.cli.render import print_json, print_problems
+from ael.interfaces.cli.session import with_app
 
 
 @click.command("validate")
@@ -23,42 +24,48 @@ from ael.interfaces.cli.render import json_text, print_error, print_problems
 def validate_command(settings: Globals, paths: tuple[str, ...], strict: bool, form: str) -> int:  # click
     """Check workflow files, or all in a directory, and name every mistake."""
     form = "json" if settings.json else form
-    try:
-        reports = asyncio.run(_validate(settings, paths))
-    except AelError as error:
-        print_error(error, settings)
-        return 1
-    failed = [report for report in reports if not report.valid or (strict and report.problems)]
-    if form == "json":
-        click.echo(
-            json_text(
-                [
-                    {"file": one.file, "name": one.name, "valid": one not in failed, "problems": one.problems}
-                    for one in reports
-                ]
-            )
-        )
-    for report in reports:
-        if form == "github":
-            for problem in report.problems:
-                click.echo(_annotation(report.file, problem))
-        elif form == "text":
-            _show(report, settings, passed=report not in failed)
-    return 1 if failed else 0
 
+    async def check(app: App) -> int:
+        found = {path: _files(path) for path in paths}
+        reports = [await app.validate(file) for files in found.values() for file in files]
+        reports += [_nothing_in(path) for path, files in found.items() if not files]
+        failed = [report for report in reports if not report.valid or (strict and report.problems)]
+        if form == "json":
+            rows = [
+                {"file": one.file, "name": one.name, "valid": one not in failed, "problems": one.problems}
+                for one in reports
+            ]
+            print_json(rows)
+        for report in reports:
+            if form == "github":
+                for problem in report.problems:
+                    click.echo(_annotation(report.file, problem))
+            elif form == "text":
+                _show(report, settings, passed=report not in failed)
+        return 1 if failed else 0
 
-async def _validate(settings: Globals, paths: tuple[str, ...]) -> list[ValidationReport]:
-    async with App.open(load_settings(settings.config)) as app:
-        return [await app.validate(file) for path in paths for file in _files(path)]
+    return with_app(settings, check)
 
 
 def _files(path: str) -> list[str]:
+    """Return the workflow files of a directory, or the path of a file."""
     directory = Path(path)
     if not directory.is_dir():
         return [path]
-    found = [file for file in directory.rglob("*") if file.suffix in {".yaml", ".yml"} and file.is_file()]
+    found: list[Path] = []
+    for parent, names, files in os.walk(directory):
+        # `.git`, `.venv` and their like hold no workflows of the user's.
+        names[:] = [name for name in names if not name.startswith(".")]
+        found += [Path(parent, file) for file in files if file.endswith((".yaml", ".yml"))]
     # A configuration beside the workflows is none of them.
     return [str(file) for file in sorted(found) if file.name != FILE_NAME]
+
+
+def _nothing_in(path: str) -> ValidationReport:
+    hint = "Name a file, or a directory that holds some."
+    return ValidationReport(
+        file=path, problems=(Problem(message=f"'{path}' holds no workflow files", suggestion=hint),)
+    )
 
 
 def _show(report: ValidationReport, settings: Globals, *, passed: bool) -> None:
@@ -76,12 +83,17 @@ def _show(report: ValidationReport, settings: Globals, *, passed: bool) -> None:
 
 def _annotation(file: str, problem: Problem) -> str:
     """Return a workflow command of GitHub Actions."""
-    text = (
-        f"{problem.message} {problem.suggestion}".strip().replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    )
-    place = (
-        f"file={problem.location.file},line={problem.location.line},col={problem.location.column}"
-        if problem.location
-        else f"file={file}"
-    )
-    return f"::{problem.severity} {place}::{text}"
+    place = problem.location
+    where = f"file={_property(place.file if place else file)}"
+    if place:
+        where += f",line={place.line},col={place.column}"
+    return f"::{problem.severity} {where}::{_data(f'{problem.message} {problem.suggestion}'.strip())}"
+
+
+def _data(text: str) -> str:
+    """Escape a message: a line of its own would be a command of its own."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any
+from collections.abc import Iterator
 
 import click
+from msgspec import UNSET
 
-from ael.app.application import App, input_schema
-from ael.app.settings import load_settings
-from ael.errors import AelError, ProblemsError
+from ael.app.application import App, Prepared, input_schema
+from ael.errors import ProblemsError
 from ael.interfaces.cli.options import Globals, global_options
-from ael.interfaces.cli.render import json_text, print_error, say
+from ael.interfaces.cli.render import print_json, print_total, printable, say
+from ael.interfaces.cli.session import with_app
+from ael.values import text
 
 
 @click.group("workflows", invoke_without_command=True)
@@ -40,64 +41,74 @@ workflows_command.add_command(list_command)
 def show_command(settings: Globals, name: str) -> int:
     """Show one workflow: what it takes, and its steps."""
 
-    async def main() -> dict[str, Any]:
-        async with App.open(load_settings(settings.config)) as app:
-            prepared = await app.prepare(name)
-            workflow = prepared.plan.workflow
-            steps = [
+    async def show(app: App) -> int:
+        prepared = await app.prepare(name)
+        workflow = prepared.plan.workflow
+        steps = [
+            {"id": step.id, "kind": str(step.__struct_config__.tag), "depends_on": prepared.plan.dependencies[step.id]}
+            for step in workflow.steps
+        ]
+        if settings.json:
+            print_json(
                 {
-                    "id": step.id,
-                    "kind": str(step.__struct_config__.tag),
-                    "depends_on": prepared.plan.dependencies[step.id],
+                    "name": workflow.name,
+                    "version": workflow.version,
+                    "description": workflow.description,
+                    "file": prepared.file,
+                    "inputs": input_schema(workflow),
+                    "steps": steps,
+                    "tools": prepared.plan.tools,
                 }
-                for step in workflow.steps
-            ]
-            return {
-                "name": workflow.name,
-                "version": workflow.version,
-                "description": workflow.description,
-                "file": prepared.file,
-                "inputs": input_schema(workflow),
-                "steps": steps,
-                "tools": prepared.plan.tools,
-            }
+            )
+        else:
+            for line in _lines(prepared):
+                click.echo(printable(line))
+        return 0
 
-    try:
-        click.echo(json_text(asyncio.run(main())))
-    except AelError as error:
-        print_error(error, settings)
-        return 1
-    return 0
+    return with_app(settings, show)
+
+
+def _lines(prepared: Prepared) -> Iterator[str]:
+    """Yield what people want to know of a workflow."""
+    workflow = prepared.plan.workflow
+    yield f"{workflow.name} {workflow.version}  {prepared.file}"
+    yield from (f"  {line}" for line in workflow.description.splitlines())
+    if workflow.inputs:
+        yield "inputs"
+    for spec in workflow.inputs:
+        need = "required" if spec.required else "optional"
+        if not spec.required and not spec.secret and spec.default is not UNSET:
+            need = f"default {text(spec.default)}"
+        yield f"  {spec.name}: {spec.type}, {need}" + (f"  {spec.description}" if spec.description else "")
+    yield "steps"
+    for step in workflow.steps:
+        after = prepared.plan.dependencies[step.id]
+        yield f"  {step.id}: {step.__struct_config__.tag}" + (f" after {', '.join(after)}" if after else "")
+    if prepared.plan.tools:
+        yield f"tools: {', '.join(prepared.plan.tools)}"
 
 
 def _list(settings: Globals) -> int:
-    async def main() -> list[dict[str, str]]:
-        found: list[dict[str, str]] = []
-        async with App.open(load_settings(settings.config)) as app:
-            for path in app.workflow_files():
-                try:
-                    workflow = (await app.prepare(str(path))).plan.workflow
-                except ProblemsError as error:
-                    found.append({"name": "", "version": "", "file": str(path), "error": error.problems[0].message})
-                    continue
-                about = workflow.description.split("\n")[0]
-                found.append(
-                    {"name": workflow.name, "version": workflow.version, "file": str(path), "description": about}
-                )
-        return found
-
-    try:
-        found = asyncio.run(main())
-    except AelError as error:
-        print_error(error, settings)
-        return 1
-    if settings.json:
-        click.echo(json_text(found))
+    async def show(app: App) -> int:
+        found = [await _row(app, str(path)) for path in app.workflow_files()]
+        if settings.json:
+            print_json(found)
+            return 0
+        for one in found:
+            if "error" in one:
+                say(printable(f"✗ {one['file']}: {one['error']} (see `ael validate`)"), settings)
+            else:
+                click.echo(printable(f"{one['name']:<28} {one['version']:<8} {one['description']}"))
+        print_total(len(found), "workflow", settings)
         return 0
-    for one in found:
-        if "error" in one:
-            say(f"✗ {one['file']}: {one['error']} (see `ael validate`)", settings)
-        else:
-            click.echo(f"{one['name']:<28} {one['version']:<8} {one['description']}")
-    say(f"{len(found)} workflows", settings)
-    return 0
+
+    return with_app(settings, show)
+
+
+async def _row(app: App, path: str) -> dict[str, str]:
+    try:
+        workflow = (await app.prepare(path)).plan.workflow
+    except ProblemsError as error:
+        return {"name": "", "version": "", "file": path, "error": error.problems[0].message}
+    about = workflow.description.split("\n")[0]
+    return {"name": workflow.name, "version": workflow.version, "file": path, "description": about}
