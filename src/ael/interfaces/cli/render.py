@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -128,8 +129,9 @@ def print_problems(problems: Iterable[Problem], settings: Globals) -> None:
 
 
 def say(text: str, settings: Globals) -> None:
-    """Write a line to standard error."""
-    click.echo(text, err=True, color=settings.color)
+    """Write a line to standard error; where that has gone there is nobody to tell, and a result may still go out."""
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True, color=settings.color)
 
 
 def print_total(count: int, noun: str, settings: Globals) -> None:
