@@ -254,20 +254,21 @@ def test_ctrl_c_kills_the_code_records_the_cancellation_and_exits_130(
 
 
 def _descendants_spin(pid: int) -> bool:
-    """Say whether a process below `pid` has used a tenth of a second of processor time."""
-    for child in _children(pid):
-        if _descendants_spin(child):
-            return True
-        fields = Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()
-        if int(fields[11]) >= os.sysconf("SC_CLK_TCK") // 2:
-            return True
-    return False
+    """Say whether a process below `pid` has used half a second of processor time."""
+    return any(_descendants_spin(child) or _ticks(child) >= os.sysconf("SC_CLK_TCK") // 2 for child in _children(pid))
+
+
+def _ticks(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
 
 
 def _children(pid: int) -> list[int]:
     try:
         return [int(part) for part in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return []
 
 

@@ -39,6 +39,7 @@ class ZygoteProcess:
     def __init__(self, process: subprocess.Popen[bytes], control: socket.socket) -> None:
         self._process = process
         self.control = control
+        self.pid = process.pid
 
     def stop(self) -> None:
         """Kill the process and let go of the socket; idempotent."""
