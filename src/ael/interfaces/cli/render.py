@@ -119,7 +119,10 @@ def _excerpt(location: Location, source: Source | None) -> list[str]:
 def _wrapped(line: str) -> list[str]:
     if len(line) + 2 <= _WIDTH or line.startswith("  "):
         return [f"  {line}"]
-    return textwrap.wrap(line, _WIDTH, initial_indent="  ", subsequent_indent="  ", break_long_words=False)
+    # A name or path that is broken at its hyphens could not be copied.
+    return textwrap.wrap(
+        line, _WIDTH, initial_indent="  ", subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def print_problems(problems: Iterable[Problem], settings: Globals) -> None:

@@ -22,7 +22,7 @@ from ael.app.application import (
     parse_input,
 )
 from ael.app.settings import Settings
-from ael.errors import AelError, InputInvalid, Problem, did_you_mean
+from ael.errors import AelError, ExecutionCancelled, InputInvalid, Problem, did_you_mean
 from ael.interfaces.cli.options import Globals
 from ael.interfaces.cli.render import (
     LiveSteps,
@@ -90,7 +90,8 @@ class Run:
             print_failure(error, self.settings)
             return 1
         except asyncio.CancelledError:
-            say("interrupted before the execution started", self.settings)
+            self.live.clear()
+            print_failure(ExecutionCancelled("it was stopped before it started"), self.settings)
             return self.exit_code
 
     def _settings(self, early: ZygoteProcess | None) -> Settings:
@@ -105,7 +106,7 @@ class Run:
         """Cancel the execution at the first signal; the second waits for its record too, the third does not."""
         self._signals += 1
         if self._signals >= _PATIENCE:
-            # The kernel ends what runs below us when we go.
+            # The sandbox goes when it sees our end of its socket close.
             os._exit(code)
         if self._task is not None:
             self.exit_code = code
