@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
 Ael = Callable[..., subprocess.CompletedProcess[str]]
@@ -56,3 +57,8 @@ def write(tmp_path: Path) -> Callable[[str, str], str]:
         return str(path)
 
     return make
+
+
+# A shared machine may be slow for a moment; no test is about time.
+settings.register_profile("ael", deadline=None)
+settings.load_profile("ael")

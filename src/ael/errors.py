@@ -1,24 +1,23 @@
 """Every error that reaches a user, an agent, a log or a trace; imports nothing of ael.
 
     AelError
-    ├── ToolUnavailable        TOOL_UNAVAILABLE      ├── WorkflowNotFound      WORKFLOW_NOT_FOUND
-    ├── ToolTimeout            TOOL_TIMEOUT          ├── StepNotFound          STEP_NOT_FOUND
-    ├── ToolRejected           TOOL_REJECTED         ├── CircularDependency    CIRCULAR_DEPENDENCY
-    ├── ToolFailed             TOOL_FAILED           ├── StepTimeout           STEP_TIMEOUT
-    ├── CodeSyntax             CODE_SYNTAX           ├── WorkflowTimeout       WORKFLOW_TIMEOUT
-    ├── CodeRuntime            CODE_RUNTIME          ├── ApprovalRejected      APPROVAL_REJECTED
-    ├── CodeTimeout            CODE_TIMEOUT          ├── ApprovalExpired       APPROVAL_EXPIRED
-    ├── CodeSecurity           CODE_SECURITY         ├── ExecutionNotFound     EXECUTION_NOT_FOUND
-    ├── CodeMemory             CODE_MEMORY           ├── ExecutionCancelled    EXECUTION_CANCELLED
-    ├── CodeCrashed            CODE_CRASHED          ├── ExecutionConflict     EXECUTION_CONFLICT
-    ├── ResourceExhausted      RESOURCE_EXHAUSTED    ├── ExecutionInterrupted  EXECUTION_INTERRUPTED
-    ├── SandboxUnavailable     SANDBOX_UNAVAILABLE   ├── McpConnectionFailed   MCP_CONNECTION_FAILED
-    ├── TemplateFailed         TEMPLATE_ERROR        ├── JournalUnavailable    JOURNAL_UNAVAILABLE
-    ├── InputInvalid           INPUT_INVALID         ├── QueueFull             QUEUE_FULL
-    ├── ParamInvalid           PARAM_INVALID         └── InternalError         INTERNAL_ERROR
-    ├── OutputInvalid          OUTPUT_INVALID
-    ├── ConfigInvalid          CONFIG_INVALID
-    └── WorkflowInvalid        WORKFLOW_INVALID
+    ├── ToolUnavailable        TOOL_UNAVAILABLE      ├── InternalError        INTERNAL_ERROR
+    ├── ToolTimeout            TOOL_TIMEOUT          ├── QueueFull            QUEUE_FULL
+    ├── ToolRejected           TOOL_REJECTED         ├── JournalUnavailable   JOURNAL_UNAVAILABLE
+    ├── ToolFailed             TOOL_FAILED           ├── WorkflowNotFound     WORKFLOW_NOT_FOUND
+    ├── ParamInvalid           PARAM_INVALID         ├── StepTimeout          STEP_TIMEOUT
+    ├── McpConnectionFailed    MCP_CONNECTION_FAILED ├── WorkflowTimeout      WORKFLOW_TIMEOUT
+    ├── CodeRuntime            CODE_RUNTIME          ├── ExecutionNotFound    EXECUTION_NOT_FOUND
+    ├── CodeTimeout            CODE_TIMEOUT          ├── ExecutionCancelled   EXECUTION_CANCELLED
+    ├── CodeSecurity           CODE_SECURITY         ├── ExecutionConflict    EXECUTION_CONFLICT
+    ├── CodeMemory             CODE_MEMORY           └── ProblemsError        lists every violation
+    ├── CodeCrashed            CODE_CRASHED              ├── WorkflowInvalid     WORKFLOW_INVALID
+    ├── ResourceExhausted      RESOURCE_EXHAUSTED        ├── StepNotFound        STEP_NOT_FOUND
+    ├── SandboxUnavailable     SANDBOX_UNAVAILABLE       ├── CircularDependency  CIRCULAR_DEPENDENCY
+    ├── TemplateFailed         TEMPLATE_ERROR            ├── CodeSyntax          CODE_SYNTAX
+    └── OutputInvalid          OUTPUT_INVALID            ├── CodeRefused         CODE_SECURITY, before it runs
+                                                         ├── InputInvalid        INPUT_INVALID
+                                                         └── ConfigInvalid       CONFIG_INVALID
 
 A code joins the registry with the door that raises it, so that every code in it can be reached.
 """
@@ -61,18 +60,29 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     def render(self) -> str:
         """Return at most four lines: place and message, the source line, a caret, the suggestion."""
         where = str(self.location) if self.location else self.path
-        lines = [f"{where}: {self.severity}: {self.message}" if where else f"{self.severity}: {self.message}"]
+        said = _visible(f"{self.severity}: {self.message}")
+        lines = [f"{_visible(where)}: {said}" if where else said]
         if self.location and self.source_line.strip():
             shown, caret = _excerpt(self.source_line, self.location.column)
             lines += [f"  {shown}", f"  {' ' * caret}^"]
         if self.suggestion:
-            lines.append(f"  {self.suggestion}")
+            lines.append(f"  {_visible(self.suggestion)}")
         return "\n".join(lines)
+
+
+def _visible(text: str) -> str:
+    """Escape what a terminal would act on or not show: names and values in a message come from anywhere."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def _excerpt(line: str, column: int, width: int = 76) -> tuple[str, int]:
     """Cut `line` so that `column` (from 1) stays visible at 80 columns; return it and the caret's offset."""
+    # One character for each, so that the caret stays where it belongs.
     shown = line.rstrip("\r\n").replace("\t", " ")
+    if not shown.isprintable():
+        shown = "".join(one if one.isprintable() else " " if one.isspace() else "\ufffd" for one in shown)
     caret = max(0, min(column - 1, len(shown)))
     if len(shown) <= width:
         return shown, caret
@@ -192,8 +202,12 @@ class ToolFailed(AelError):
     retryable_by_default = True
 
 
-class CodeSyntax(AelError):
+class CodeSyntax(ProblemsError):
     code, category, template = "CODE_SYNTAX", "EXECUTION", "Syntax error in code block"
+
+
+class CodeRefused(ProblemsError):
+    code, category, template = "CODE_SECURITY", "EXECUTION", "Security violation in code block"
 
 
 class CodeRuntime(AelError):
@@ -269,14 +283,6 @@ class WorkflowTimeout(AelError):
     code, category, template = "WORKFLOW_TIMEOUT", "WORKFLOW", "Workflow timed out after {timeout_seconds}s"
 
 
-class ApprovalRejected(AelError):
-    code, category, template = "APPROVAL_REJECTED", "WORKFLOW", "Approval was rejected"
-
-
-class ApprovalExpired(AelError):
-    code, category, template = "APPROVAL_EXPIRED", "WORKFLOW", "Approval expired"
-
-
 class ExecutionNotFound(AelError):
     code, category, template = "EXECUTION_NOT_FOUND", "WORKFLOW", "Execution '{execution_id}' not found"
 
@@ -287,10 +293,6 @@ class ExecutionCancelled(AelError):
 
 class ExecutionConflict(AelError):
     code, category, template = "EXECUTION_CONFLICT", "WORKFLOW", "Execution is changed by another process"
-
-
-class ExecutionInterrupted(AelError):
-    code, category, template = "EXECUTION_INTERRUPTED", "WORKFLOW", "Execution was interrupted"
 
 
 class McpConnectionFailed(AelError):

@@ -14,7 +14,17 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from ael.errors import CircularDependency, Location, Problem, ProblemsError, StepNotFound, WorkflowInvalid, did_you_mean
+from ael.errors import (
+    CircularDependency,
+    CodeRefused,
+    CodeSyntax,
+    Location,
+    Problem,
+    ProblemsError,
+    StepNotFound,
+    WorkflowInvalid,
+    did_you_mean,
+)
 from ael.values import JSONValue
 from ael.workflow.code_templates import SCOPE, BoundCode, bind_code
 from ael.workflow.expressions import (
@@ -41,6 +51,9 @@ from ael.workflow.paths import PathSyntaxError, parse_path
 
 Section = Literal["steps", "on_failure", "finally"]
 SECTIONS: tuple[Section, ...] = ("steps", "on_failure", "finally")
+
+#: The error of a file in which nothing else is wrong than its code.
+_OF_CODE: dict[str, type[ProblemsError]] = {"CODE_SYNTAX": CodeSyntax, "CODE_SECURITY": CodeRefused}
 
 #: Scope names that every template may use.
 _ROOTS = ("inputs", "steps", "execution", "workflow", "env")
@@ -322,7 +335,7 @@ class _Planner:
             if found.severity == "warning":
                 self.warnings.append(problem)
             else:
-                self.problems.append((WorkflowInvalid, problem))
+                self.problems.append((_OF_CODE.get(found.code, WorkflowInvalid), problem))
         if not facts.has_result and not any(found.severity == "error" for found in facts.problems):
             self.warnings.append(
                 problem_at(
@@ -344,7 +357,7 @@ class _Planner:
         indent = code_indent(self.source, path)
         text = _line(self.source.text, line)
         return Problem(
-            message=f"{found.message} [{found.code}]",
+            message=found.message,
             suggestion=found.suggestion,
             path=code_path(self.source, path),
             location=Location(file=self.source.file, line=line, column=max(1, column + indent)),
@@ -489,8 +502,8 @@ class _Planner:
         kinds = {kind for kind, _ in self.problems}
         if kinds == {StepNotFound}:
             raise StepNotFound(problems, missing=self.missing)
-        if kinds == {CircularDependency}:
-            raise CircularDependency(problems)
+        if len(kinds) == 1:
+            raise kinds.pop()(problems)
         raise WorkflowInvalid(problems)
 
 

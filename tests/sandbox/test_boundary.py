@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import platform
 import socket
@@ -12,9 +13,16 @@ from typing import Any
 
 import pytest
 
-from ael.sandbox.child import kernel
 from ael.sandbox.contract import CodeFailure, CodeRequest, CodeSource, Limits, PackageSet
 from ael.sandbox.pool import KernelSandbox
+
+_spec = importlib.util.spec_from_file_location(
+    "kernel_under_test", Path(__file__).parents[2] / "src/ael/sandbox/child/kernel.py"
+)
+assert _spec is not None
+assert _spec.loader is not None
+kernel = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(kernel)
 
 LAYERS = {"all layers": (), "seccomp alone": ("namespaces", "empty_root", "landlock")}
 

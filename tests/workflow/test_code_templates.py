@@ -30,7 +30,7 @@ def run(code: str, **inputs: Any) -> Any:
     bound = bind_code(code)
     tree = binder.bind(bound.source, tuple(name for name, _ in bound.placeholders))
     shell = ast.parse("def step():\n pass")
-    shell.body[0].body = tree.body
+    shell.body[0].body = tree.body  # type: ignore[attr-defined]  # it is a function
     names: dict[str, Any] = {binder.TEXT: binder.text}
     for name, template in bound.placeholders:
         names[name] = render(template, {"inputs": inputs, "steps": {}})

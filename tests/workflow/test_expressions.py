@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import msgspec
 import pytest
@@ -30,14 +31,14 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
-SCOPE = {
+SCOPE: dict[str, Any] = {
     "inputs": {"name": "Bo", "n": 3, "list": [3, 1, 2], "absent": None},
     "steps": {"f": {"output": {"items": [{"p": 2, "g": "a"}, {"p": 1, "g": "b"}], "text": "Ä b"}, "error": None}},
 }
 
 
 @given(JSON)
-def test_one_expression_keeps_every_value_as_it_is(value: object) -> None:
+def test_one_expression_keeps_every_value_as_it_is(value: Any) -> None:
     assert render(parse_template("{{ inputs.v }}"), {"inputs": {"v": value}}) == value
 
 
@@ -186,7 +187,7 @@ def test_a_template_survives_being_stored_as_json() -> None:
 
 
 def test_templates_are_found_and_rendered_at_any_depth() -> None:
-    value = {"a": ["{{ inputs.n }}", {"b c": "x{{ inputs.name }}"}], "d": 1}
+    value: Any = {"a": ["{{ inputs.n }}", {"b c": "x{{ inputs.name }}"}], "d": 1}
     found = dict(templates_in(value))
     assert found == {".a[0]": "{{ inputs.n }}", ".a[1]['b c']": "x{{ inputs.name }}"}
     templates = {text: parse_template(text) for text in found.values()}

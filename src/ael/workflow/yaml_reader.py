@@ -22,10 +22,13 @@ from ael.values import JSONValue
 #: A node of PyYAML, whose kind its stubs do not know: `id` is scalar, sequence or mapping.
 Node: TypeAlias = Any
 
-#: Largest text, bytes; deepest nesting; nodes that aliases may add.
+#: Largest text, bytes, which is also the most text that aliases may add; deepest nesting; nodes that aliases may add.
 MAX_TEXT = 1024 * 1024
 MAX_DEPTH = 64
 MAX_ALIASED = 10_000
+
+#: Problems that get a suggestion of the nearest name: comparing names is slow, and nobody reads that many.
+_MAX_SUGGESTIONS = 100
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -33,8 +36,30 @@ _INTEGER = re.compile(r"[-+]?[0-9]+")
 _OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_LEADING = re.compile(r"^[ \-?]*", re.MULTILINE)
+#: What can open many levels on one line, and indentation, of which each level needs one column for two levels.
+_OPENING = re.compile(r"[-?: ]{32,}")
+_DURATION = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*")
+_UNITS = {
+    **dict.fromkeys(("ms", "millisecond", "milliseconds"), 0.001),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60),
+    **dict.fromkeys(("h", "hr", "hour", "hours"), 3600),
+    **dict.fromkeys(("d", "day", "days"), 86400),
+}
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+#: What the parser refuses, besides half surrogates, which are no UTF-8.
+_FORBIDDEN = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_KINDS = {"mapping": "a mapping", "sequence": "a list"}
+_YES_NO = {
+    "yes": "true",
+    "on": "true",
+    "y": "true",
+    "no": "false",
+    "off": "false",
+    "n": "false",
+    "true": "true",
+    "false": "false",
+}
 _PLAIN_TAGS = frozenset({"tag:yaml.org,2002:str", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"})
 
 _Record = TypeVar("_Record")
@@ -57,14 +82,22 @@ class Reader:
         self.marks: dict[str, tuple[int, int]] = {}
         self.text = self._decoded(text)
         self.lines = self.text.splitlines()
+        #: Nodes whose value was reported; they live as long as the tree does.
+        self._reported: set[int] = set()
+        #: Block scalar → where its text begins; an alias to it costs no second search.
+        self._blocks: dict[int, tuple[int, int]] = {}
 
     # -- text → nodes -------------------------------------------------------------------------------------------
 
     def _decoded(self, text: str | bytes) -> str:
+        if isinstance(text, str):
+            try:
+                text = text.encode()
+            except UnicodeEncodeError:
+                self._stop("the text holds half of a surrogate pair, which is no character", 1, 1, "")
+                raise
         if len(text) > MAX_TEXT:
             self._stop(f"the file has {len(text)} bytes, the limit is {MAX_TEXT}", 1, 1, "Split it, or move data out.")
-        if isinstance(text, str):
-            return text.removeprefix("\ufeff")
         try:
             return text.decode("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -94,18 +127,26 @@ class Reader:
             message, suggestion, line, column = self._explain(error, line, column)
             self._stop(message, line, column, suggestion)
         except yaml.YAMLError as error:
-            self._stop(f"the file holds a character that YAML forbids: {str(error).splitlines()[0]}", 1, 1, "")
+            self._refuse_character(error)
         if node is None:
             self._stop("the file is empty", 1, 1, "Run `ael schema workflow` to see what a workflow file holds.")
         self._inspect(node)
-        if self.problems:
-            raise Unreadable(self.problems)
         return node
+
+    def _refuse_character(self, error: Any) -> None:  # noqa: ANN401 # yaml is late
+        """Say which character the parser refused and where."""
+        for number, line in enumerate(self.lines, 1):
+            found = _FORBIDDEN.search(line)
+            if found:
+                what = f"the character U+{ord(found[0]):04X}, which YAML forbids"
+                hint = 'Write it as an escape in double quotes, as "\\x00".'
+                self._stop(f"the file holds {what}", number, found.start() + 1, hint)
+        self._stop(f"not YAML: {str(error).splitlines()[0]}", 1, 1, "")
 
     def _check_depth(self, yaml: Any, loader: Any) -> None:  # noqa: ANN401 # the module, imported late
         """Refuse deep nesting before the composer, which recurses, sees it."""
         brackets = self.text.count("[") + self.text.count("{")
-        if brackets + max((len(run) for run in _LEADING.findall(self.text)), default=0) < 4 * MAX_DEPTH:
+        if brackets + max(map(len, _OPENING.findall(self.text)), default=0) < 4 * MAX_DEPTH:
             return
         depth = 0
         for event in yaml.parse(self.text, Loader=loader):
@@ -148,32 +189,54 @@ class Reader:
         return f"not YAML: {problem}{context}", "", line, column
 
     def _inspect(self, root: Node) -> None:
-        """Check depth, aliases, tags, keys and duplicates of the whole tree."""
+        """Check depth, aliases, tags and keys of the whole tree; raises `Unreadable` where it cannot be walked."""
         seen: set[int] = set()
-        aliased = 0
+        aliased = aliased_text = 0
+        walkable = True
         stack: list[tuple[Node, int, bool]] = [(root, 1, False)]
         while stack:
             node, depth, again = stack.pop()
-            again = again or id(node) in seen
+            known = id(node) in seen
+            again = again or known
             seen.add(id(node))
             aliased += again
-            if depth > MAX_DEPTH or aliased > MAX_ALIASED:
-                what = f"nested deeper than {MAX_DEPTH} levels" if depth > MAX_DEPTH else "aliases expand too far"
-                self.problem(node, what, "" if depth > MAX_DEPTH else f"The limit is {MAX_ALIASED} nodes.")
-                return
-            if node.tag not in _PLAIN_TAGS:
-                self.problem(node, f"the tag '{_short_tag(node.tag)}' is not known here", "Remove the tag.")
+            aliased_text += len(node.value) if again and node.id == "scalar" else 0
+            if depth > MAX_DEPTH or aliased > MAX_ALIASED or aliased_text > MAX_TEXT:
+                self._refuse_size(node, deep=depth > MAX_DEPTH, again=again, text=aliased_text > MAX_TEXT)
+            if not known:
+                walkable &= self._inspect_node(node)
             if node.id == "mapping":
-                self._inspect_keys(node)
                 stack += [(part, depth + 1, again) for pair in reversed(node.value) for part in reversed(pair)]
             elif node.id == "sequence":
                 stack += [(item, depth + 1, again) for item in reversed(node.value)]
+        if not walkable:
+            raise Unreadable(self.problems)
 
-    def _inspect_keys(self, node: Node) -> None:
+    def _refuse_size(self, node: Node, *, deep: bool, again: bool, text: bool) -> None:
+        if deep and again:
+            self.problem(node, f"an alias leads deeper than {MAX_DEPTH} levels, perhaps into itself", "")
+        elif deep:
+            self.problem(node, f"nested deeper than {MAX_DEPTH} levels", "")
+        else:
+            limit = f"{MAX_TEXT} bytes of text" if text else f"{MAX_ALIASED} nodes"
+            self.problem(node, "aliases expand too far", f"The limit is {limit}.")
+        raise Unreadable(self.problems)
+
+    def _inspect_node(self, node: Node) -> bool:
+        """Check tag and keys of a node; return whether every key is text."""
+        if node.tag not in _PLAIN_TAGS:
+            self.problem(node, f"the tag '{_short_tag(node.tag)}' is not known here", "Remove the tag.")
+        return node.id != "mapping" or self._inspect_keys(node)
+
+    def _inspect_keys(self, node: Node) -> bool:
         first: dict[str, Node] = {}
         for key, _ in node.value:
             if key.id != "scalar":
-                self.problem(key, "a key is a list or a mapping, not text", "")
+                hint = "Put a template in quotes." if key.id == "mapping" else ""
+                self.problem(key, f"a key is {_KINDS[key.id]}, not text", hint)
+                return False
+            if not key.value and not key.style:
+                self.problem(key, "a key is empty", "Write `key: value`.")
             elif key.value == "<<" and not key.style:
                 self.problem(key, "merge keys (`<<`) are not part of YAML 1.2", "Use `defaults`, or repeat the keys.")
             elif key.value in first:
@@ -181,6 +244,7 @@ class Reader:
                 self.problem(key, f"the key '{key.value}' stands twice, first on line {line}", "Remove one of them.")
             else:
                 first[key.value] = key
+        return True
 
     # -- problems and places ------------------------------------------------------------------------------------
 
@@ -199,16 +263,23 @@ class Reader:
 
     def mark(self, path: str, node: Node) -> None:
         """Remember where the value at `path` stands; see `model.Source.marks`."""
-        line, column = node.start_mark.line + 1, node.start_mark.column + 1
         if node.id == "scalar" and node.style in {"|", ">"}:
-            for number in range(line, len(self.lines)):
-                content = self.lines[number]
-                if content.strip():
-                    # Blank lines above the first one with content belong to the text.
-                    column = len(content) - len(content.lstrip(" ")) + 1
-                    break
-            line += 1
-        self.marks[path] = (line, column)
+            known = self._blocks.get(id(node))
+            if known is None:
+                known = self._blocks[id(node)] = self._block_start(node)
+            self.marks[path] = known
+        else:
+            self.marks[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
+
+    def _block_start(self, node: Node) -> tuple[int, int]:
+        """Return the line below a block scalar's mark, and the column that its text is indented to."""
+        line = node.start_mark.line + 1
+        for number in range(line, len(self.lines)):
+            content = self.lines[number]
+            if content.strip():
+                # Blank lines above the first one with content belong to the text.
+                return line + 1, len(content) - len(content.lstrip(" ")) + 1
+        return line + 1, node.start_mark.column + 1
 
     def entries(self, node: Node, path: str) -> dict[str, tuple[Node, Node]]:
         """Return a mapping's key and value nodes by key, remembering places."""
@@ -221,8 +292,10 @@ class Reader:
     def unknown_keys(self, entries: dict[str, tuple[Node, Node]], known: list[str], where: str) -> None:
         """Report keys that are not known."""
         for key, (node, _) in entries.items():
-            if key not in known:
-                self.problem(node, f"unknown key '{key}' in {where}", did_you_mean(key, known, "key"))
+            if key not in known and key != "":
+                shown = key if len(key) <= 60 else key[:59] + "…"
+                hint = did_you_mean(shown, known, "key") if len(self.problems) < _MAX_SUGGESTIONS else ""
+                self.problem(node, f"unknown key '{shown}' in {where}", hint)
 
     # -- nodes → values -----------------------------------------------------------------------------------------
 
@@ -248,16 +321,22 @@ class Reader:
             number = int(text, 0 if text[:2] in {"0o", "0x"} else 10) if len(text) <= 32 else 2**64
             if -(2**63) <= number < 2**64:
                 return number
-            self.problem(node, "the number is beyond 64 bits", "Put it in quotes.")
+            self._refuse_number(node, "the number is beyond 64 bits")
             return 0
         if _FLOAT.fullmatch(text):
             value = float(text)
             if math.isfinite(value):
                 return value
         if _NOT_FINITE.fullmatch(text) or _FLOAT.fullmatch(text):
-            self.problem(node, f"{text} is not a number that JSON can hold", "Put it in quotes.")
+            self._refuse_number(node, f"{text[:60]} is not a number that JSON can hold")
             return 0
         return text
+
+    def _refuse_number(self, node: Node, message: str) -> None:
+        # A node is resolved more than once while its type is found out.
+        if id(node) not in self._reported:
+            self._reported.add(id(node))
+            self.problem(node, message, "Put it in quotes.")
 
     def read(self, node: Node, hint: Any, path: str) -> Any:  # noqa: ANN401 # the value is of the hint's type
         """Return a node's value as `hint` asks, or None after reporting what is wrong."""
@@ -269,7 +348,7 @@ class Reader:
         if origin in {Union, types.UnionType}:
             return self._read_union(node, hint, path)
         if origin is Literal:
-            return self._read_literal(node, get_args(hint))
+            return self._read_literal(node, get_args(hint), path)
         if origin is tuple:
             return self._read_list(node, get_args(hint)[0], path)
         if origin is dict:
@@ -307,7 +386,8 @@ class Reader:
         members = [_plain(member) for member in get_args(hint)]
         members = [member for member in members if member is not msgspec.UnsetType]
         optional = type(None) in members
-        members = [member for member in members if member is not type(None)]
+        # An integer stays one where both are allowed.
+        members = sorted((member for member in members if member is not type(None)), key=lambda one: one is float)
         if Any in members:
             return self.json(node, path)
         if optional and node.id == "scalar" and self.scalar(node) is None:
@@ -319,14 +399,14 @@ class Reader:
         self._wrong(node, path, expected, members)
         return None
 
-    def _read_literal(self, node: Node, choices: tuple[Any, ...]) -> Any:  # noqa: ANN401 # see read
+    def _read_literal(self, node: Node, choices: tuple[Any, ...], path: str) -> Any:  # noqa: ANN401 # see read
         value = self.scalar(node) if node.id == "scalar" else None
         if value in choices:
             return value
         listed = ", ".join(map(str, choices))
-        close = nearest(str(value), map(str, choices))
+        close = nearest(str(value)[:60], map(str, choices))
         hint = f"Did you mean '{close}'?" if close else ""
-        self.problem(node, f"{describe(self, node)} is none of: {listed}", hint)
+        self.problem(node, f"'{_last(path)}' is one of {listed}, not {describe(self, node)}", hint)
         return None
 
     def _read_list(self, node: Node, hint: Any, path: str) -> Any:  # noqa: ANN401 # see read
@@ -353,13 +433,16 @@ class Reader:
         return value
 
     def _wrong(self, node: Node, path: str, expected: str, members: list[Any]) -> None:
-        name = path.rsplit(".", 1)[-1]
+        name = _last(path)
         suggestion = ""
         if node.id == "scalar" and {int, float} & set(members):
-            match = re.match(r"\s*([0-9]+(?:\.[0-9]+)?)\s*[A-Za-z]+", node.value)
-            suggestion = f"Write `{name}: {match[1]}`." if match else ""
+            number = _as_number(node.value)
+            suggestion = f"Write `{name}: {number}`." if number else ""
+        elif node.id == "scalar" and bool in members:
+            suggestion = f"Write `{name}: {_YES_NO[node.value.lower()]}`." if node.value.lower() in _YES_NO else ""
         elif expected == "a list" and node.id == "scalar":
-            suggestion = f"Write `{name}: [{node.value}]`." if node.value else "Write `[]` for an empty list."
+            short = node.value and len(node.value) <= 60
+            suggestion = f"Write `{name}: [{node.value}]`." if short else "Write `[]` for an empty list."
         elif expected == "a list" and node.id == "mapping":
             suggestion = "Put a dash before each item."
         self.problem(node, f"'{name}' is {expected}, not {describe(self, node)}", suggestion)
@@ -372,18 +455,30 @@ def join(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
+def _last(path: str) -> str:
+    """Return the name that a path ends with: `retry_on[0]` of `steps[1].retry.retry_on[0]`."""
+    found = re.search(r"(?:\.|^)([A-Za-z_][\w-]*(?:\[\d+\])*)$|\['(.*)'\]$", path)
+    return (found[1] or found[2]) if found else path
+
+
+def _as_number(text: str) -> str:
+    """Return the number that a text like `5s`, `2 min` or `"5"` means, in seconds where it is a time; else nothing."""
+    match = _DURATION.fullmatch(text)
+    if match and match[2].lower() in _UNITS:
+        return f"{float(match[1]) * _UNITS[match[2].lower()]:.12g}"
+    return text.strip() if _FLOAT.fullmatch(text.strip()) else ""
+
+
 def describe(reader: Reader, node: Node) -> str:
     """Name what a node holds, in words."""
-    if node.id == "mapping":
-        return "a mapping"
-    if node.id == "sequence":
-        return "a list"
+    if node.id in _KINDS:
+        return _KINDS[node.id]
     value = reader.scalar(node)
     if value is None:
         return "empty"
     if isinstance(value, str):
         return f"the text '{value if len(value) <= 40 else value[:37] + '…'}'"
-    return f"{str(value).lower() if isinstance(value, bool) else value}"
+    return str(value).lower() if isinstance(value, bool) else node.value[:40]
 
 
 @cache

@@ -1,0 +1,56 @@
+"""No secret leaves, in any guaranteed form, in one pass."""
+
+from __future__ import annotations
+
+import base64
+import json
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ael.observe.logs import escape
+from ael.observe.masking import MASK, Masker
+
+SECRET = 'p"ss wörd/+&42'
+
+
+@given(st.binary(max_size=7).map(lambda raw: raw.decode("latin-1")), st.text(max_size=7))
+def test_every_form_is_found_at_any_place(before: str, after: str) -> None:
+    masker = Masker([SECRET])
+    for form in (
+        SECRET,
+        json.dumps(SECRET)[1:-1],
+        json.dumps(SECRET, ensure_ascii=False)[1:-1],
+        quote(SECRET, safe=""),
+    ):
+        assert form not in masker.text(before + form + after)
+    encoded = base64.b64encode(f"{before}{SECRET}{after}".encode()).decode()
+    assert MASK in masker.text(encoded)
+    hidden = masker.text(encoded)
+    assert base64.b64encode(SECRET.encode()).decode()[:-4] not in hidden
+
+
+def test_values_are_masked_at_any_depth_keys_included() -> None:
+    masker = Masker(["secret-value", "12345678"])
+    masked = masker.value({"a": ["x secret-value y", {"secret-value": 1}], "n": 12345678})
+    assert masked == {"a": [f"x {MASK} y", {MASK: 1}], "n": MASK}
+
+
+def test_a_short_secret_is_masked_where_it_is_the_whole_value() -> None:
+    masker = Masker(["no"])
+    assert masker.value(["no", "nothing"]) == [MASK, "nothing"]
+
+
+def test_without_secrets_nothing_is_touched() -> None:
+    value = {"a": 1}
+    masker = Masker([])
+    assert not masker
+    assert masker.value(value) is value
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\x1b[2Jb", "a\u2028b", "a\x00b"])
+def test_a_log_line_stays_one_line(text: str) -> None:
+    assert len(escape(text).splitlines()) == 1
+    assert "\x1b" not in escape(text)

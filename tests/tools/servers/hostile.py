@@ -1,0 +1,102 @@
+"""An MCP server that misbehaves in the way that its argument names."""
+
+import json
+import os
+import signal
+import sys
+import time
+
+WAY = sys.argv[1]
+LATE = {
+    "crash",
+    "silent_call",
+    "bad_utf8",
+    "not_json",
+    "wrong_id",
+    "twice",
+    "notify",
+    "huge",
+    "error",
+    "http_404",
+    "half",
+    "changed",
+}
+
+
+def say(message: object) -> None:
+    print(json.dumps(message), flush=True)
+
+
+def answer(number: object, result: object) -> None:
+    say({"jsonrpc": "2.0", "id": number, "result": result})
+
+
+if WAY == "exit":
+    sys.stderr.write("cannot find the license\n")
+    sys.exit(3)
+if WAY == "garbage":
+    print("hello, this is a log line\n{]", flush=True)
+if WAY in {"silent", "garbage"}:
+    time.sleep(1000)
+if WAY == "stubborn":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+for line in sys.stdin:
+    message = json.loads(line)
+    number, method = message.get("id"), message["method"]
+    if method == "server/discover" and WAY == "modern":
+        answer(number, {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}})
+    elif method == "initialize":
+        answer(
+            number, {"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {"name": "h", "version": "1"}}
+        )
+    elif method == "tools/list":
+        good = {"name": "act", "inputSchema": {"type": "object", "properties": {"n": {"type": "integer"}}}}
+        bad = {"name": "broken", "inputSchema": {"type": "string"}}
+        answer(number, {"tools": [good, bad, 7, {"name": None}]})
+    elif method == "tools/call":
+        arguments = message["params"].get("arguments", {})
+        if WAY == "crash":
+            sys.stderr.write("segmentation fault, sort of\n")
+            sys.stderr.flush()
+            os._exit(1)
+        elif WAY == "silent_call":
+            continue
+        elif WAY == "bad_utf8":
+            sys.stdout.buffer.write(
+                b'{"jsonrpc":"2.0","id":%d,"result":{"content":[{"type":"text","text":"\xff"}]}}\n' % number
+            )
+            sys.stdout.buffer.flush()
+        elif WAY == "not_json":
+            print('{"jsonrpc":"2.0","id":%d,"result":oops}' % number, flush=True)
+        elif WAY == "wrong_id":
+            answer(number + 1000, {"content": []})
+            answer(str(number), {"content": [{"type": "text", "text": "right"}]})
+        elif WAY == "twice":
+            for text in ("first", "second"):
+                answer(number, {"content": [{"type": "text", "text": text}]})
+        elif WAY == "notify":
+            for count in range(10_000):
+                say({"jsonrpc": "2.0", "method": "notifications/message", "params": {"n": count}})
+            answer(number, {"content": [{"type": "text", "text": "done"}]})
+        elif WAY == "huge":
+            answer(number, {"content": [{"type": "text", "text": "x" * int(arguments["n"])}]})
+        elif WAY == "error":
+            answer(number, {"isError": True, "content": [{"type": "text", "text": "no such thing"}]})
+        elif WAY == "http_404":
+            answer(number, {"isError": True, "content": [], "structuredContent": {"status": 404}})
+        elif WAY == "half":
+            sys.stdout.write('{"jsonrpc":"2.0","id":')
+            sys.stdout.flush()
+            os._exit(0)
+        else:
+            answer(
+                number,
+                {
+                    "content": [
+                        {"type": "text", "text": json.dumps({"got": arguments, "meta": message["params"].get("_meta")})}
+                    ]
+                },
+            )
+    elif number is not None:
+        say({"jsonrpc": "2.0", "id": number, "error": {"code": -32601, "message": "Method not found"}})

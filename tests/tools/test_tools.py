@@ -1,0 +1,208 @@
+"""Servers as processes, honest and hostile; names; the gateway as the only way."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ael.errors import AelError
+from ael.tools import CallContext, ToolCallEnded, ToolCallStarted
+from ael.tools.catalog import ToolCatalog
+from ael.tools.gateway import IDEMPOTENCY_KEY, Gateway
+from ael.tools.scripted import ScriptedTools
+from ael.tools.servers import McpServer, ServerConfig, ToolFilter
+
+HOSTILE = str(Path(__file__).parent / "servers" / "hostile.py")
+BIN = Path(sys.executable).parent
+
+
+def hostile(way: str, **more: Any) -> ServerConfig:
+    return ServerConfig(command=sys.executable, args=(HOSTILE, way), **more)
+
+
+class Calls:
+    """A gateway over servers, with what it recorded."""
+
+    def __init__(self, catalog: ToolCatalog, scope: tuple[str, ...] = ("*",)) -> None:
+        self.gateway = Gateway(catalog)
+        self.recorded: list[ToolCallStarted | ToolCallEnded] = []
+        self.context = CallContext(scope=scope, record=self._record, key="exec-1/step", resolved={})
+
+    async def _record(self, report: ToolCallStarted | ToolCallEnded) -> None:
+        self.recorded.append(report)
+
+    async def __call__(self, name: str, **params: Any) -> Any:
+        return await self.gateway.call(name, params, self.context)
+
+    async def error(self, name: str, **params: Any) -> AelError:
+        with pytest.raises(AelError) as caught:
+            await self(name, **params)
+        return caught.value
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Callable[..., Calls]]:
+    catalogs: list[ToolCatalog] = []
+
+    def make(**configs: ServerConfig) -> Calls:
+        catalogs.append(ToolCatalog([McpServer(name, config) for name, config in configs.items()], configs))
+        return Calls(catalogs[-1])
+
+    yield make
+    for catalog in catalogs:
+        await catalog.close()
+
+
+async def test_real_servers_of_the_older_era_answer_through_the_gateway(serve) -> None:
+    call = serve(time=ServerConfig(command=f"{BIN}/mcp-server-time --local-timezone UTC"))
+    found = await call("convert_time", source_timezone="UTC", time="12:00", target_timezone="Asia/Tokyo")
+    assert found["target"]["datetime"].endswith("21:00:00+09:00")
+    started, ended = call.recorded
+    assert (started.resolved, ended.error) == ("time__convert_time", None)
+    wrong = await call.error("time__convert_time", source_timezone="Nowhere", time="1:00", target_timezone="UTC")
+    assert wrong.code == "TOOL_FAILED"
+    assert "Nowhere" in wrong.detail
+
+
+@pytest.mark.parametrize("way", ["plain", "modern"])
+async def test_both_eras_carry_parameters_and_the_idempotency_key(serve, way: str) -> None:
+    call = serve(s=hostile(way))
+    found = await call("act", n=4)
+    assert found["got"] == {"n": 4}
+    assert found["meta"][IDEMPOTENCY_KEY] == "exec-1/step/1"
+
+
+@pytest.mark.parametrize(
+    ("way", "code", "part"),
+    [
+        ("exit", "MCP_CONNECTION_FAILED", "cannot find the license"),
+        ("silent", "MCP_CONNECTION_FAILED", "did not answer within"),
+        ("garbage", "MCP_CONNECTION_FAILED", "did not answer within"),
+        ("crash", "TOOL_UNAVAILABLE", "segmentation fault, sort of"),
+        ("half", "TOOL_UNAVAILABLE", "went away"),
+        ("silent_call", "TOOL_TIMEOUT", "did not answer in time"),
+        ("bad_utf8", "TOOL_FAILED", "not valid"),
+        ("not_json", "TOOL_FAILED", "not valid"),
+        ("error", "TOOL_FAILED", "no such thing"),
+        ("http_404", "TOOL_FAILED", "404"),
+    ],
+)
+async def test_what_a_server_does_wrong_is_said_as_it_is(serve, way: str, code: str, part: str) -> None:
+    call = serve(s=hostile(way, startup_timeout=1.5, timeout=1.0))
+    error = await call.error("s__act", n=1)
+    assert (error.code, part in error.detail) == (code, True), error
+    assert error.retryable is (code != "TOOL_FAILED" or way == "error")
+
+
+async def test_a_dead_server_is_started_again_for_the_next_call(serve) -> None:
+    call = serve(s=hostile("crash"))
+    assert (await call.error("s__act")).code == "TOOL_UNAVAILABLE"
+    assert (await call.error("s__act")).code == "TOOL_UNAVAILABLE"
+
+
+@pytest.mark.parametrize(("way", "result"), [("wrong_id", "right"), ("twice", "first"), ("notify", "done")])
+async def test_noise_costs_nothing(serve, way: str, result: str) -> None:
+    call = serve(s=hostile(way))
+    assert await call("s__act") == result
+    assert await call("s__act") == result
+
+
+async def test_large_results_pass_and_too_large_ones_fail_their_call(serve) -> None:
+    call = serve(s=hostile("huge", max_result_bytes=2_000_000))
+    assert len(await call("s__act", n=1_500_000)) == 1_500_000
+    error = await call.error("s__act", n=5_000_000)
+    assert (error.code, error.retryable) == ("TOOL_FAILED", False)
+    assert len(await call("s__act", n=10)) == 10
+
+
+async def test_a_server_that_ignores_signals_is_stopped_all_the_same() -> None:
+    server = McpServer("s", hostile("stubborn"))
+    await server.tools()
+    assert server._client is not None
+    peer = server._client.peer
+    await server.close()
+    assert peer.exited.done()
+
+
+async def test_broken_tools_are_left_out_and_noted(serve) -> None:
+    server = McpServer("s", hostile("plain"))
+    assert [info.ref.name for info in await server.tools()] == ["act"]
+    assert set(server.broken) == {"broken", "None"}
+    await server.close()
+
+
+async def test_cancelling_a_call_leaves_the_server_usable(serve) -> None:
+    call = serve(s=hostile("silent_call"))
+    task = asyncio.ensure_future(call("s__act"))
+    while not call.recorded:
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    call.context.timeout_seconds = 0.2
+    assert (await call.error("s__act")).code == "TOOL_TIMEOUT"
+
+
+# -- names and the gateway -------------------------------------------------------------------------------------------
+
+
+def scripted(**servers: dict[str, Any]) -> ToolCatalog:
+    return ToolCatalog([ScriptedTools(answers, name=name) for name, answers in servers.items()])
+
+
+async def test_a_bare_name_needs_one_owner_and_the_long_form_always_works() -> None:
+    call = Calls(scripted(a={"x": 1, "only": 2}, b={"x": 3}))
+    assert await call("only") == 2
+    assert await call("b__x") == 3
+    error = await call.error("x")
+    assert (error.code, error.retryable) == ("TOOL_UNAVAILABLE", False)
+    assert "a__x, b__x" in error.suggestion
+    unknown = await call.error("onyl")
+    assert "Did you mean 'only'?" in unknown.suggestion
+
+
+async def test_a_failed_server_matters_only_to_names_it_might_offer() -> None:
+    dead = McpServer("dead", ServerConfig(command="no-such-command-anywhere"))
+    call = Calls(ToolCatalog([ScriptedTools({"x": 1}), dead]))
+    assert await call("x") == 1
+    error = await call.error("y")
+    assert error.code == "MCP_CONNECTION_FAILED"
+    assert "'no-such-command-anywhere' does not exist" in error.detail
+
+
+async def test_include_exclude_and_prefix_shape_what_is_offered() -> None:
+    config = ServerConfig(tools=ToolFilter(include=("read_*",), exclude=("read_secret",)), prefix="fs_")
+    source = ScriptedTools({"read_file": 1, "read_secret": 2, "write": 3}, name="s")
+    call = Calls(ToolCatalog([source], {"s": config}))
+    assert await call("fs_read_file") == 1
+    for hidden in ("fs_read_secret", "fs_write", "read_file"):
+        assert (await call.error(hidden)).code == "TOOL_UNAVAILABLE"
+
+
+async def test_nothing_outside_the_scope_is_called_or_recorded() -> None:
+    source = ScriptedTools({"x": 1, "github__a": 2})
+    call = Calls(ToolCatalog([source]), scope=("github__*",))
+    assert (await call.error("x")).code == "TOOL_REJECTED"
+    assert source.calls == []
+    assert call.recorded == []
+
+
+async def test_parameters_are_checked_before_the_call_and_all_violations_listed() -> None:
+    schema: dict[str, Any] = {
+        "type": "object",
+        "properties": {"path": {"type": "string"}, "size": {"type": "integer", "minimum": 1}},
+        "required": ["path"],
+        "additionalProperties": False,
+    }
+    source = ScriptedTools({"read": 1}, schemas={"read": schema})
+    call = Calls(ToolCatalog([source]))
+    error = await call.error("read", size=0, pth="x")
+    assert error.code == "PARAM_INVALID"
+    assert error.detail.count("; ") == 2
+    assert "Did you mean 'path'?" in error.suggestion
+    assert source.calls == []
