@@ -250,9 +250,9 @@ def _summaries(
 ) -> list[ExecutionSummary]:
     rows = connection.execute(
         "SELECT execution_id, workflow, version, status, started_at, completed_at, parent FROM executions "
-        "WHERE (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR workflow = ?2) "
-        "ORDER BY started_at DESC, execution_id LIMIT ?3",
-        (status, workflow, limit),
+        "WHERE (:status IS NULL OR status = :status) AND (:workflow IS NULL OR workflow = :workflow) "
+        "ORDER BY started_at DESC, execution_id LIMIT :limit",
+        {"status": status, "workflow": workflow, "limit": limit},
     )
     fields = ExecutionSummary.__struct_fields__
     return [ExecutionSummary(**dict(zip(fields, row, strict=True))) for row in rows]
