@@ -79,15 +79,14 @@ def _visible(text: str) -> str:
 
 def _excerpt(line: str, column: int, width: int = 76) -> tuple[str, int]:
     """Cut `line` so that `column` (from 1) stays visible at 80 columns; return it and the caret's offset."""
-    # One character for each, so that the caret stays where it belongs.
-    shown = line.rstrip("\r\n").replace("\t", " ")
+    line = line.rstrip("\r\n")
+    caret = max(0, min(column - 1, len(line)))
+    start = max(0, min(caret - width // 2, len(line) - width))
+    shown = line[start : start + width]
     if not shown.isprintable():
+        # One character for each, so that the caret stays where it belongs.
         shown = "".join(one if one.isprintable() else " " if one.isspace() else "\ufffd" for one in shown)
-    caret = max(0, min(column - 1, len(shown)))
-    if len(shown) <= width:
-        return shown, caret
-    start = max(0, min(caret - width // 2, len(shown) - width))
-    return shown[start : start + width], caret - start
+    return shown, caret - start
 
 
 class ErrorRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -13,7 +13,7 @@ import msgspec
 
 from ael.errors import InputInvalid, OutputInvalid, Problem, did_you_mean
 from ael.values import JSONValue, check
-from ael.workflow.model import InputSpec, InputType, Workflow
+from ael.workflow.model import InputSpec, InputType, Schema, Workflow
 
 #: The input type of a default's Python type.
 TYPE_OF: dict[type, InputType] = {
@@ -56,8 +56,9 @@ def validate_inputs(workflow: Workflow, given: Mapping[str, JSONValue]) -> dict[
     problems: list[Problem] = []
     for name in given:
         if name not in specs:
-            hint = did_you_mean(name, specs, "input") or "This workflow takes no inputs."
-            problems.append(Problem(message=f"unknown input '{name}'", suggestion=hint))
+            shown = name if len(name) <= 60 else name[:59] + "…"
+            hint = did_you_mean(shown, specs, "input") or "This workflow takes no inputs."
+            problems.append(Problem(message=f"unknown input '{shown}'", suggestion=hint))
     inputs: dict[str, JSONValue] = {}
     for name, spec in specs.items():
         if name in given:
@@ -83,18 +84,19 @@ def check_default(spec: InputSpec) -> list[str]:
 
 def violations(spec: InputSpec, value: JSONValue) -> Iterator[str]:
     """Yield what is wrong with a value, in words that follow the input's name."""
-    shown = "the value given" if spec.secret else _shown(value)
     try:
         check(value)
     except OutputInvalid as error:
-        yield error.detail
+        # The detail may name keys of the value.
+        yield "is not strict JSON" if spec.secret else f"is not strict JSON: {error.detail}"
         return
+    shown = "the value given" if spec.secret else _shown(value)
     if not _IS[spec.type](value):
         yield f"is {_WORDS[spec.type]}, not {shown}"
         return
-    if spec.enum is not None and value not in spec.enum:
-        allowed = ", ".join(_shown(one) for one in spec.enum[:20])
-        yield f"is one of {allowed}, not {shown}"
+    if spec.enum is not None and not any(_equal(value, one) for one in spec.enum):
+        allowed = ", ".join(_shown(one) for one in spec.enum[:20]) + (", …" if len(spec.enum) > 20 else "")
+        yield "is none of the values allowed" if spec.secret else f"is one of {allowed}, not {shown}"
     if isinstance(value, str):
         yield from _text_violations(spec, value, shown)
     elif _is_number(value) and spec.type in {"integer", "number"}:
@@ -117,26 +119,74 @@ def _text_violations(spec: InputSpec, value: str, shown: str) -> Iterator[str]:
             yield f"matches {spec.pattern}, which {shown} does not"
 
 
-def _schema_violations(spec: InputSpec, value: JSONValue) -> Iterator[str]:
-    import jsonschema_rs  # noqa: PLC0415 # 25 ms to import, needed only by inputs with items or properties
+def enum_violations(spec: InputSpec) -> list[str]:
+    """Return what is wrong with the values that `enum` lists."""
+    if spec.enum is None:
+        return []
+    if not spec.enum:
+        return ["'enum' lists no value: nothing could be given"]
+    wrong = [value for value in spec.enum if not _IS[spec.type](value)]
+    return [f"'enum' of an input of type {spec.type} lists {_shown(value)}" for value in wrong[:1]]
 
-    schema: dict[str, Any] = {}
+
+def _equal(one: JSONValue, other: JSONValue) -> bool:
+    """Compare as JSON Schema does: 1 is 1.0, and true is not 1, at any depth."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_equal(value, other[key]) for key, value in one.items())
+    return one == other
+
+
+def _schema_violations(spec: InputSpec, value: JSONValue) -> Iterator[str]:
+    schema: Schema = {}
     if spec.items is not None and isinstance(value, list):
         schema["items"] = spec.items
     if spec.properties is not None and isinstance(value, dict):
         schema["properties"] = spec.properties
-        schema["required"] = [
-            name for name, part in spec.properties.items() if isinstance(part, dict) and part.get("required") is True
-        ]
-        schema["properties"] = {
-            name: {key: item for key, item in part.items() if key != "required" or isinstance(item, list)}
-            if isinstance(part, dict)
-            else part
-            for name, part in spec.properties.items()
-        }
-    for error in jsonschema_rs.iter_errors(schema, value):
+    for count, error in enumerate(make_validator(schema).iter_errors(value)):
+        if spec.secret:
+            # The place may name keys of the value.
+            yield "does not match its schema"
+            return
+        if count == 20:
+            yield "has more violations, which are not shown"
+            return
         path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.instance_path)
-        yield f"at {spec.name}{path}: {'does not match its schema' if spec.secret else error.message[:300]}"
+        yield f"at {spec.name}{path}: {error.message[:300]}"
+
+
+def make_validator(schema: Schema) -> Any:  # noqa: ANN401 # jsonschema_rs has no types
+    """Return a validator that follows no reference out of the schema and whose patterns take linear time.
+
+    Raises `ValueError` where the schema is none.
+    """
+    import jsonschema_rs  # noqa: PLC0415 # 25 ms to import, needed only where a schema is
+
+    try:
+        return jsonschema_rs.validator_for(
+            schema, retriever=_refuse_reference, pattern_options=jsonschema_rs.RegexOptions()
+        )
+    except jsonschema_rs.ReferencingError as error:
+        raise ValueError(f"a reference leads nowhere or out of the schema: {error}") from error
+    except jsonschema_rs.ValidationError as error:
+        place = "/".join(map(str, error.instance_path))
+        raise ValueError(f"at {place}: {error.message}" if place else error.message) from error
+
+
+def schema_problem(schema: Schema) -> str:
+    """Return why a JSON Schema cannot be used, on one line; empty when it can."""
+    try:
+        make_validator(schema)
+    except ValueError as error:
+        return str(error).split("\n", 1)[0][:300]
+    return ""
+
+
+def _refuse_reference(uri: str) -> Any:  # noqa: ANN401 # never returns
+    raise ValueError(f"{uri} is not part of it")
 
 
 @lru_cache(maxsize=256)
@@ -163,7 +213,7 @@ def parse_input(spec: InputSpec, text: str) -> JSONValue:
         return text
     try:
         value: JSONValue = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         shown = "the value given" if spec.secret else _shown(text)
         hint = {
             "array": f'Write it as JSON: -i \'{spec.name}=["a", "b"]\'.',

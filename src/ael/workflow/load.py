@@ -8,14 +8,16 @@ from __future__ import annotations
 import os
 import re
 import stat
+from datetime import datetime
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from ael.errors import REGISTRY, Problem, WorkflowInvalid, did_you_mean
+from ael.errors import REGISTRY, Problem, WorkflowInvalid, did_you_mean, nearest
 from ael.values import JSONValue
-from ael.workflow.inputs import TYPE_OF, check_default, compile_pattern
+from ael.workflow.inputs import TYPE_OF, check_default, compile_pattern, enum_violations, schema_problem
 from ael.workflow.model import (
     Annotations,
     ApprovalStep,
@@ -35,12 +37,26 @@ from ael.workflow.model import (
     Workflow,
     WorkflowStep,
 )
-from ael.workflow.yaml_reader import MAX_TEXT, Node, Reader, Unreadable, describe, join, plural, record_fields
+from ael.workflow.yaml_reader import (
+    MAX_TEXT,
+    Node,
+    Reader,
+    Unreadable,
+    as_seconds,
+    child,
+    describe,
+    join,
+    plural,
+    record_fields,
+)
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _STEP_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_VERSION = re.compile(r"\d+(\.\d+){0,3}")
-_REFERENCE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}(@\d+(\.\d+){0,3})?")
+_VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,3}")
+_REFERENCE = re.compile(rf"{_NAME.pattern}(@{_VERSION.pattern})?")
+_TOOL = re.compile(r"[^\s{}]{1,200}")
+#: A text that is one template from end to end; one whose strings hold `}}` is bound as a value instead, which is safe.
+_ONE_TEMPLATE = re.compile(r"\s*\{\{(?:(?!\}\}).)*\}\}\s*", re.DOTALL)
 
 KINDS = ("tool", "code", "workflow", "approval", "wait")
 TOP_KEYS = [
@@ -89,9 +105,7 @@ def load_text(text: str | bytes, file: str) -> Loaded:
         workflow = loader.workflow(reader.root())
     except Unreadable as error:
         raise WorkflowInvalid(error.problems) from error
-    order = sorted(
-        reader.problems, key=lambda one: (one.location.line, one.location.column) if one.location else (0, 0)
-    )
+    order = reader.in_order()
     if workflow is None or any(problem.severity == "error" for problem in order):
         raise WorkflowInvalid(order)
     source = Source(file=file, text=reader.text, marks=reader.marks)
@@ -100,11 +114,11 @@ def load_text(text: str | bytes, file: str) -> Loaded:
 
 def _read(path: str) -> bytes:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except FileNotFoundError:
-        parent = Path(path).parent
-        names = [entry.name for entry in parent.iterdir()] if parent.is_dir() else []
-        raise WorkflowInvalid([Problem(message=f"there is no file '{path}'", suggestion=_close(path, names))]) from None
+        raise WorkflowInvalid([Problem(message=f"there is no file '{path}'", suggestion=_close(path))]) from None
+    except ValueError as error:
+        raise WorkflowInvalid([Problem(message=f"'{path}' is not the name of a file")]) from error
     except OSError as error:
         raise WorkflowInvalid([Problem(message=f"'{path}' cannot be read: {error.strerror}")]) from error
     mode = os.fstat(descriptor).st_mode
@@ -122,9 +136,14 @@ def _read(path: str) -> bytes:
         return text
 
 
-def _close(path: str, names: list[str]) -> str:
-    hint = did_you_mean(Path(path).name, [name for name in names if name.endswith((".yaml", ".yml"))], "file")
-    return hint if hint.startswith("Did") else ""
+def _close(path: str) -> str:
+    """Return a suggestion of a neighbouring file whose name is near."""
+    try:
+        names = os.listdir(Path(path).parent)  # noqa: PTH208 # Path.iterdir lists lazily and raises in the middle
+    except OSError:
+        return ""
+    close = nearest(Path(path).name, [name for name in names if name.endswith((".yaml", ".yml"))])
+    return f"Did you mean '{close}'?" if close else ""
 
 
 class _Loader:
@@ -157,14 +176,17 @@ class _Loader:
             else:
                 continue
             values["finally_" if key == "finally" else key] = value
-        self._check_timeout(values.get("timeout"), entries, "timeout")
+        self._check_numbers(root, timeout=values.get("timeout"))
         if any(problem.severity == "error" for problem in reader.problems):
             return None
         return Workflow(**values)
 
-    def _check_timeout(self, value: object, entries: dict[str, tuple[Node, Node]], key: str) -> None:
-        if isinstance(value, int | float) and value <= 0:
-            self.reader.problem(entries[key][1], f"'{key}' is a number of seconds above 0", "")
+    def _check_numbers(self, node: Node, **values: float | None) -> None:
+        """Report keys of a mapping whose number is not above 0; a timeout's is of seconds."""
+        for key, value in values.items():
+            if value is not None and value <= 0:
+                unit = "a number of seconds" if key == "timeout" else "a number"
+                self.reader.problem(child(node, key), f"'{key}' is {unit} above 0, not {value:g}", "")
 
     # -- top level ----------------------------------------------------------------------------------------------
 
@@ -213,9 +235,17 @@ class _Loader:
 
     def defaults(self, node: Node) -> Defaults:
         found = self.reader.read_record(node, Defaults, "defaults")
-        if found is not None and found.retry is not None:
-            self._check_retry(node, found.retry)
-        return found or Defaults()
+        if found is None:
+            return Defaults()
+        self._check_numbers(node, timeout=found.timeout)
+        limits = found.sandbox
+        self._check_numbers(child(node, "sandbox"), timeout=limits.timeout, max_memory=limits.max_memory)
+        if limits.max_tool_calls is not None and limits.max_tool_calls < 0:
+            place = child(child(node, "sandbox"), "max_tool_calls")
+            self.reader.problem(place, f"'max_tool_calls' is not below 0, as {limits.max_tool_calls} is", "")
+        if found.retry is not None:
+            self._check_retry(child(node, "retry"), found.retry)
+        return found
 
     def annotations(self, node: Node) -> Annotations | None:
         return self.reader.read_record(node, Annotations, "annotations")
@@ -224,11 +254,30 @@ class _Loader:
         return self.reader.read_record(node, Packages, "packages") or Packages()
 
     def tests(self, node: Node) -> tuple[dict[str, JSONValue], ...]:
-        found = self.reader.json(node, "tests")
-        if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-            self.reader.problem(node, "'tests' is a list of mappings", "Write `- name: …` for each test.")
+        if node.id != "sequence":
+            hint = "Write `- name: …` for each test."
+            self.reader.problem(node, f"'tests' is a list, not {describe(self.reader, node)}", hint)
             return ()
+        for index, item in enumerate(node.value):
+            self.reader.read_record(item, FileTest, f"tests[{index}]")
+        found = self.reader.json(node, "tests")
+        assert isinstance(found, list)
         return tuple(item for item in found if isinstance(item, dict))
+
+    def tools(self, node: Node) -> tuple[str, ...] | None:
+        found: tuple[str, ...] | None = self.reader.read(node, tuple[str, ...] | None, "tools")
+        for place, name in zip(node.value, found or (), strict=False):
+            if isinstance(name, str):
+                self._check_tool(place, name)
+        return found
+
+    def _check_tool(self, node: Node, name: str) -> None:
+        if "{{" in name:
+            hint = "Use `when` on two steps."
+            self.reader.problem(node, "the name of a tool cannot be a template", hint)
+        elif not _TOOL.fullmatch(name):
+            shown = describe(self.reader, node)
+            self.reader.problem(node, f"a tool is named without spaces and braces, not {shown}", "")
 
     # -- inputs and outputs -------------------------------------------------------------------------------------
 
@@ -267,7 +316,11 @@ class _Loader:
                 name = next(value for key, value in item.value if key.value == "name")
                 found.append((name.value if name.id == "scalar" else "", name, item, path))
             else:
-                self.reader.problem(item, f"an entry of '{section}' is a name with its declaration", "")
+                self.reader.problem(
+                    item,
+                    f"an entry of '{section}' is one name with its declaration, not {_count(self.reader, item)}",
+                    "Write `- NAME: {…}`, one dash for each.",
+                )
         return found
 
     def _input(self, name: str, key: Node, node: Node | None, path: str) -> InputSpec | None:
@@ -292,8 +345,10 @@ class _Loader:
         if len(reader.problems) > before:
             return None
         default = values.get("default", msgspec.UNSET)
-        if values.get("type") is None:
-            values["type"] = TYPE_OF[type(default)] if default not in (msgspec.UNSET, None) else "string"
+        if "type" not in values:
+            values["type"] = (
+                TYPE_OF[type(default)] if default is not msgspec.UNSET and default is not None else "string"
+            )
         if default is not msgspec.UNSET:
             values["required"] = False
         spec = InputSpec(name=name, **values)
@@ -312,32 +367,40 @@ class _Loader:
             if isinstance(reason, str):
                 reader.problem(entries["pattern"][1], f"the pattern is not a regular expression: {reason}", "")
                 return
-        for key, low, high in (
-            ("maximum", spec.minimum, spec.maximum),
-            ("max_length", spec.min_length, spec.max_length),
-        ):
-            if low is not None and high is not None and low > high:
-                reader.problem(entries[key][1], f"'{key}' is below the minimum", "")
+        self._check_ranges(spec, entries)
+        for message in enum_violations(spec):
+            reader.problem(entries["enum"][1], message, "")
+        before = len(reader.problems)
         for key in ("items", "properties"):
             if key in entries:
-                self._check_schema(entries[key][1], _as_schema(spec, key))
-        if "default" in entries:
+                self._check_schema(entries[key][1], {key: getattr(spec, key)})
+        if "default" in entries and len(reader.problems) == before:
             for message in check_default(spec):
                 reader.problem(entries["default"][1], f"the default of '{spec.name}' {message}", "")
 
-    def _check_schema(self, node: Node, schema: Schema) -> None:
-        import jsonschema_rs  # noqa: PLC0415 # 25 ms to import, needed only by files with schemas
+    def _check_ranges(self, spec: InputSpec, entries: dict[str, tuple[Node, Node]]) -> None:
+        reader = self.reader
+        for key in ("min_length", "max_length"):
+            length = getattr(spec, key)
+            if length is not None and length < 0:
+                reader.problem(entries[key][1], f"'{key}' is not below 0, as {length} is", "")
+        for least, most in (("minimum", "maximum"), ("min_length", "max_length")):
+            low, high = getattr(spec, least), getattr(spec, most)
+            if low is not None and high is not None and low > high:
+                reader.problem(entries[most][1], f"'{most}' {high:g} is below '{least}' {low:g}", "Exchange them.")
 
-        try:
-            jsonschema_rs.validator_for(schema, retriever=_no_references)
-        except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
-            self.reader.problem(node, f"not a JSON Schema: {str(error).splitlines()[0]}", "")
+    def _check_schema(self, node: Node, schema: Schema) -> None:
+        problem = schema_problem(schema)
+        if problem:
+            self.reader.problem(node, f"not a JSON Schema: {problem}", "")
 
     def outputs(self, node: Node) -> tuple[OutputSpec, ...]:
         found: list[OutputSpec] = []
+        names: set[str] = set()
         for name, key, value, path in self._declarations(node, "outputs"):
-            if any(spec.name == name for spec in found):
+            if name in names:
                 self.reader.problem(key, f"the output '{name}' is declared twice", "Remove one of them.")
+            names.add(name)
             if value is None or value.id != "mapping":
                 hint = f"Write `{name}: {{value: …}}` or `{name}: {{from_path: …}}`."
                 self.reader.problem(key, f"the output '{name}' is a mapping", hint)
@@ -383,7 +446,8 @@ class _Loader:
         kinds = [kind for kind in KINDS if kind in entries]
         if len(kinds) != 1:
             at = entries[kinds[1]][0] if kinds else node
-            found = f"has two kinds: {plural(kinds)}" if kinds else f"has no kind; a step has one of {', '.join(KINDS)}"
+            count = {2: "two", 3: "three"}.get(len(kinds), str(len(kinds)))
+            found = f"has {count} kinds: {plural(kinds)}" if kinds else f"has no kind of {', '.join(KINDS)}"
             reader.problem(at, f"{where} {found}", "Make two steps of it." if kinds else "")
             known = [*COMMON_STEP_KEYS, *(key for keys in _KIND_KEYS.values() for key in keys)]
             reader.unknown_keys(entries, known, where)
@@ -434,12 +498,15 @@ class _Loader:
                 values[key] = self._depends_on(node, where)
             elif key == "retry":
                 values[key] = reader.read_record(node, RetryPolicy, where)
-                if values[key] is not None:
+                if isinstance(values[key], RetryPolicy):
                     self._check_retry(node, values[key])
             elif key == "compensate":
                 values[key] = self._compensation(node, where)
             elif key == "foreach":
                 values[key] = self._foreach(node, where)
+            elif key == "when" and node.id == "scalar" and reader.scalar(node) in (None, ""):
+                # Absent would mean always: nobody writes the key for that.
+                reader.problem(node, "'when' is empty", "Write an expression, or remove the key.")
             else:
                 name = renamed.get(key, key)
                 values[name] = reader.read(node, fields[name][1], where)
@@ -448,18 +515,22 @@ class _Loader:
 
     def _check_common(self, values: dict[str, Any], entries: dict[str, tuple[Node, Node]]) -> None:
         reader = self.reader
-        self._check_timeout(values.get("timeout"), entries, "timeout")
+        timeout = values.get("timeout")
+        if timeout is not None and timeout <= 0:
+            message = f"'timeout' is a number of seconds above 0, not {timeout:g}"
+            reader.problem(entries["timeout"][1], message, "")
         parallel = values.get("max_parallel")
-        if isinstance(parallel, int) and not 1 <= parallel <= 1000:
-            reader.problem(entries["max_parallel"][1], "'max_parallel' is between 1 and 1000", "")
+        if parallel is not None and not 1 <= parallel <= 1000:
+            reader.problem(entries["max_parallel"][1], f"'max_parallel' is between 1 and 1000, not {parallel}", "")
         name = values.get("item_name")
-        if isinstance(name, str) and (not _STEP_ID.fullmatch(name) or name in _RESERVED):
-            reader.problem(entries["as"][1], f"'{name}' cannot name the item", "Use letters, digits and _.")
+        if name is not None and not _STEP_ID.fullmatch(name):
+            reader.problem(entries["as"][1], f"'{name}' cannot name the item", f"Write '{_underscored(name)}'.")
+        elif name is not None and (name in _RESERVED or iskeyword(name) or iskeyword(name.capitalize())):
+            hint = f"Write '{name}_item', say."
+            reader.problem(entries["as"][1], f"'{name}' cannot name the item: it has a meaning already", hint)
         for key in ("as", "max_parallel", "on_item_error"):
             if key in entries and "foreach" not in entries:
                 reader.problem(entries[key][0], f"'{key}' has no effect without 'foreach'", "", warning=True)
-        if isinstance(values.get("when"), str) and not values["when"].strip():
-            reader.problem(entries["when"][1], "'when' is empty", "")
 
     def _depends_on(self, node: Node, path: str) -> tuple[str, ...]:
         hint = str if node.id == "scalar" else tuple[str, ...]
@@ -470,25 +541,36 @@ class _Loader:
 
     def _foreach(self, node: Node, path: str) -> str | None:
         if node.id == "scalar":
-            found: str | None = self.reader.read(node, str, path)
-            return found
-        # A literal list or mapping is an expression as JSON, which Jinja2's syntax includes but for null.
+            value = self.reader.scalar(node)
+            if isinstance(value, str) and value.strip():
+                return value
+            message = f"'foreach' is an expression that gives a list, not {describe(self.reader, node)}"
+            self.reader.problem(node, message, "Write `foreach: inputs.NAME` or a list.")
+            return None
         literal = self.reader.json(node, path)
+        if _holds_template(literal):
+            hint = "Write the whole as one expression: `foreach: \"{{ [inputs.a, 'b'] }}\"`."
+            self.reader.problem(node, "a list written out under 'foreach' holds no templates", hint)
+            return None
         return _literal(literal)
 
     def _check_retry(self, node: Node, retry: RetryPolicy) -> None:
         reader = self.reader
-        if retry.max_attempts is not None and not 1 <= retry.max_attempts <= 100:
-            reader.problem(node, "'max_attempts' is between 1 and 100", "It counts the first attempt.")
+        attempts = retry.max_attempts
+        if attempts is not None and not 1 <= attempts <= 100:
+            message = f"'max_attempts' is between 1 and 100, not {attempts}"
+            reader.problem(child(node, "max_attempts"), message, "It counts the first attempt.")
         for key in ("initial_delay", "max_delay", "jitter"):
             value = getattr(retry, key)
             if value is not None and value < 0:
-                reader.problem(node, f"'{key}' is not below 0", "")
+                reader.problem(child(node, key), f"'{key}' is not below 0, as {value:g} is", "")
         if retry.backoff_multiplier is not None and retry.backoff_multiplier < 1:
-            reader.problem(node, "'backoff_multiplier' is at least 1", "")
-        for code in retry.retry_on or ():
+            message = f"'backoff_multiplier' is at least 1, not {retry.backoff_multiplier:g}"
+            reader.problem(child(node, "backoff_multiplier"), message, "")
+        for place, code in zip(child(node, "retry_on").value, retry.retry_on or (), strict=False):
             if code not in REGISTRY:
-                reader.problem(node, f"'{code}' is no error code", did_you_mean(code, REGISTRY, "code"))
+                hint = did_you_mean(code[:60], REGISTRY, "code")
+                reader.problem(place, f"'{code}' is no error code", hint)
 
     def _compensation(self, node: Node, path: str) -> Compensation | None:
         found = self.reader.read_record(node, Compensation, path)
@@ -506,8 +588,8 @@ class _Loader:
         reader = self.reader
         tool: str = reader.read(entries["tool"][1], str, join(path, "tool")) or ""
         params = self._params(entries, path)
-        if "{{" in tool:
-            reader.problem(entries["tool"][1], "the name of a tool cannot be a template", "Use `when` on two steps.")
+        if entries["tool"][1].id == "scalar":
+            self._check_tool(entries["tool"][1], tool)
         if tool == "python_exec":
             return self._python_exec(entries, params, common)
         return ToolStep(tool=tool, params=params, **common)
@@ -520,23 +602,28 @@ class _Loader:
         for key in params:
             if key not in {"code", "timeout"}:
                 hint = did_you_mean(key, ["code", "timeout"], "parameter")
-                self.reader.problem(node, f"python_exec has no parameter '{key}'", hint)
-        if not isinstance(code, str):
-            self.reader.problem(node, "python_exec needs its program as text in `code`", "")
+                self.reader.problem(child(node, key), f"python_exec has no parameter '{key}'", hint)
+        if not isinstance(code, str) or not code.strip():
+            self.reader.problem(child(node, "code"), "python_exec needs its program as text in `code`", "")
             code = ""
-        elif code.strip().startswith("{{") and code.strip().endswith("}}"):
-            self.reader.problem(node, "a program cannot be a template: code is never made of values", "Write it here.")
+        elif _ONE_TEMPLATE.fullmatch(code):
+            message = "a program cannot be a template: code is never made of values"
+            self.reader.problem(child(node, "code"), message, "Write the program here.")
         if timeout is not None:
             if isinstance(timeout, bool) or not isinstance(timeout, int | float) or timeout <= 0:
-                self.reader.problem(node, "'timeout' is a number of seconds above 0", "")
+                self.reader.problem(child(node, "timeout"), "'timeout' is a number of seconds above 0", "")
             else:
                 common.setdefault("timeout", float(timeout))
         return CodeStep(code=code, as_tool=True, **common)
 
     def _code(self, entries: dict[str, tuple[Node, Node]], path: str, common: dict[str, Any]) -> Step:
         code: str = self.reader.read(entries["code"][1], str, join(path, "code")) or ""
-        if not code.strip() and entries["code"][1].id == "scalar":
-            self.reader.problem(entries["code"][1], "the code is empty", "Write it under `code: |`.")
+        node = entries["code"][1]
+        if not code.strip() and node.id == "scalar":
+            self.reader.problem(node, "the code is empty", "Write it under `code: |`.")
+        elif node.id == "scalar" and not node.style and node.end_mark.line > node.start_mark.line:
+            message = "YAML joins the lines of this code into one"
+            self.reader.problem(node, message, "Write it under `code: |`.", warning=True)
         templates = True
         if "templates" in entries:
             templates = self.reader.read(entries["templates"][1], bool, join(path, "templates")) is not False
@@ -551,9 +638,10 @@ class _Loader:
 
     def _approval(self, entries: dict[str, tuple[Node, Node]], path: str, common: dict[str, Any]) -> Step | None:
         node = entries["approval"][1]
-        found = self.reader.read_record(node, _Approval, join(path, "approval"))
+        found = self.reader.read_record(node, ApprovalForm, join(path, "approval"))
         if found is None:
             return None
+        self._check_numbers(node, timeout=found.timeout)
         return ApprovalStep(
             message=found.message,
             approvers=found.approvers,
@@ -565,28 +653,101 @@ class _Loader:
 
     def _wait(self, entries: dict[str, tuple[Node, Node]], path: str, common: dict[str, Any]) -> Step | None:
         node = entries["wait"][1]
-        found = self.reader.read_record(node, _Wait, join(path, "wait"))
+        found = self.reader.read_record(node, WaitForm, join(path, "wait"))
         if found is None:
             return None
         if (found.seconds is None) == (found.until is None):
             self.reader.problem(node, "'wait' has exactly one of 'seconds' and 'until'", "")
+        if found.seconds is not None:
+            self._check_wait_seconds(child(node, "seconds"), found.seconds)
+        if found.until is not None and "{{" not in found.until:
+            self._check_wait_until(child(node, "until"), found.until)
         return WaitStep(seconds=found.seconds, until=found.until, **common)
 
+    def _check_wait_seconds(self, node: Node, seconds: float | str) -> None:
+        if isinstance(seconds, str):
+            if "{{" in seconds:
+                return
+            number = as_seconds(seconds)
+            hint = f"Write `seconds: {number}`." if number else ""
+            self.reader.problem(node, f"'seconds' is a number or a template, not {describe(self.reader, node)}", hint)
+        elif seconds < 0:
+            self.reader.problem(node, f"'seconds' is not below 0, as {seconds:g} is", "")
 
-class _Approval(msgspec.Struct, frozen=True, kw_only=True):
+    def _check_wait_until(self, node: Node, until: str) -> None:
+        try:
+            datetime.fromisoformat(until)
+        except ValueError:
+            what = describe(self.reader, node)
+            hint = "Write it like 2030-01-31T09:00:00Z."
+            self.reader.problem(node, f"'until' is a time or a template, not {what}", hint)
+
+
+class ApprovalForm(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands under `approval:`."""
+
+    #: What the person is asked.
     message: str
+    #: Who may answer; nobody named: everybody who may run the workflow.
     approvers: tuple[str, ...] = ()
+    #: Seconds until `on_timeout` decides; absent: waits for ever.
     timeout: float | None = None
+    #: What happens when nobody answers in time.
     on_timeout: Literal["fail", "approve", "reject"] = "fail"
+    #: Answers to choose from.
     choices: tuple[str, ...] = ()
 
 
-class _Wait(msgspec.Struct, frozen=True, kw_only=True):
+class WaitForm(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands under `wait:`; exactly one of the two."""
+
+    #: A number, or a template that gives one.
     seconds: float | str | None = None
+    #: A time in ISO 8601, or a template that gives one.
     until: str | None = None
 
 
-_RESERVED = frozenset({"inputs", "steps", "index", "execution", "workflow", "error", "env", "output"})
+class ExpectedError(msgspec.Struct, frozen=True, kw_only=True):
+    """The error that a test of the file expects."""
+
+    code: str
+
+
+class Expectation(msgspec.Struct, frozen=True, kw_only=True):
+    """What a test of the file expects; a key that is absent is not compared."""
+
+    #: The execution's status at its end.
+    status: Literal["completed", "failed", "cancelled", "timed_out", "waiting"] | None = None
+    #: The whole output.
+    output: JSONValue = None
+    #: Keys and values that the output has, among others.
+    output_contains: JSONValue = None
+    #: A JSON Schema that the output matches.
+    output_schema: dict[str, JSONValue] | None = None
+    error: ExpectedError | None = None
+    #: The error's code, written as one key.
+    error_code: str | None = msgspec.field(default=None, name="error.code")
+    #: Step → its status.
+    steps: dict[str, Literal["completed", "failed", "skipped", "cancelled", "pending", "compensated"]] | None = None
+    #: Tool → how often it is called.
+    calls: dict[str, int] | None = None
+
+
+class FileTest(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of `tests:`."""
+
+    name: str = ""
+    description: str = ""
+    inputs: dict[str, JSONValue] = {}
+    #: Tool or pattern → its answers; `{error: CODE}` raises.
+    mocks: dict[str, JSONValue] = {}
+    expect: Expectation = Expectation()
+
+
+#: Names of the scope, and words of the expression language that are not words of Python.
+_RESERVED = frozenset(
+    {"inputs", "steps", "index", "execution", "workflow", "error", "env", "output", "context", "tools", "true", "false"}
+)
 _SPECIAL: dict[str, Any] = {
     "name": _Loader.name,
     "version": _Loader.version,
@@ -599,17 +760,25 @@ _SPECIAL: dict[str, Any] = {
     "on_failure": _Loader.on_failure,
     "finally": _Loader.finally_,
     "tests": _Loader.tests,
+    "tools": _Loader.tools,
     "expose": _Loader.expose,
     "annotations": _Loader.annotations,
 }
 
 
-def _as_schema(spec: InputSpec, key: str) -> Schema:
-    return {"items": spec.items} if key == "items" else {"properties": spec.properties}
+def _count(reader: Reader, node: Node) -> str:
+    """Say what an entry is instead of one name."""
+    if node.id == "mapping":
+        return plural([key.value for key, _ in node.value]) if 1 < len(node.value) <= 4 else f"{len(node.value)} names"
+    return describe(reader, node)
 
 
-def _no_references(uri: str) -> Any:  # noqa: ANN401 # never returns
-    raise ValueError(f"reference to {uri}: schemas stand by themselves here")
+def _holds_template(value: JSONValue) -> bool:
+    if isinstance(value, dict):
+        return any(_holds_template(key) or _holds_template(item) for key, item in value.items())
+    if isinstance(value, list):
+        return any(map(_holds_template, value))
+    return isinstance(value, str) and "{{" in value
 
 
 def _underscored(name: str) -> str:
@@ -623,7 +792,7 @@ def _suggest_name(name: str) -> str:
 
 
 def _literal(value: JSONValue) -> str:
-    """Return a value as an expression."""
+    """Return a value as an expression; Jinja2's syntax includes JSON but for null."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_literal(key)}: {_literal(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):

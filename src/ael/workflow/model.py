@@ -28,18 +28,24 @@ class InputSpec(_Record, frozen=True, kw_only=True):
     """One input of a workflow."""
 
     name: str
+    #: Absent: the type of the default, else string.
     type: InputType = "string"
+    #: Absent: true unless there is a default.
     required: bool = True
-    #: UNSET when there is no default; an explicit null is a default and exempt from type and enum.
+    #: An explicit null is a default too, and exempt from type and enum. (UNSET: there is none.)
     default: JSONValue | msgspec.UnsetType = msgspec.UNSET
     description: str = ""
+    #: The only values allowed.
     enum: tuple[JSONValue, ...] | None = None
+    #: A regular expression (RE2) that is found in the text; ^ and $ tie it to the ends.
     pattern: str | None = None
     minimum: float | int | None = None
     maximum: float | int | None = None
     min_length: int | None = None
     max_length: int | None = None
+    #: JSON Schema of each item of an array.
     items: Schema | None = None
+    #: Key → JSON Schema of its value in an object.
     properties: Schema | None = None
     #: Masked in every record, log and trace.
     secret: bool = False
@@ -49,16 +55,21 @@ class OutputSpec(_Record, frozen=True, kw_only=True):
     """One named result; exactly one of `from_path` and `value`."""
 
     name: str
+    #: A path like `steps.process.output.items[0].name`.
     from_path: str | None = None
+    #: A value with templates.
     value: JSONValue | msgspec.UnsetType = msgspec.UNSET
     description: str = ""
+    #: What the output is where the path or the template finds nothing.
     default: JSONValue | msgspec.UnsetType = msgspec.UNSET
+    #: JSON Schema that the value must match.
     schema: Schema | None = None
 
 
 class RetryPolicy(_Record, frozen=True, kw_only=True):
     """How a failed attempt is repeated; None means the level above decides. Delays are in seconds."""
 
+    #: Counts the first attempt.
     max_attempts: int | None = None
     initial_delay: float | None = None
     max_delay: float | None = None
@@ -67,6 +78,7 @@ class RetryPolicy(_Record, frozen=True, kw_only=True):
     jitter: float | None = None
     #: exponential is `backoff_multiplier`, linear n × initial_delay, fixed initial_delay.
     backoff: Literal["exponential", "linear", "fixed"] | None = None
+    #: Error codes that are repeated besides those that are retryable.
     retry_on: tuple[str, ...] | None = None
     on_exhausted: Literal["fail", "continue"] | None = None
 
@@ -83,33 +95,40 @@ class Compensation(_Record, frozen=True, kw_only=True):
 class _StepBase(_Record, frozen=True, kw_only=True):
     id: StepId
     description: str = ""
-    #: None when the key is absent: the step then waits for every step above it.
+    #: A step or a list of steps to wait for. Absent (None): every step above.
     depends_on: tuple[StepId, ...] | None = None
-    #: An expression as text (bare or in braces) or a boolean.
+    #: An expression (bare or in braces) or a boolean; where it is false the step is skipped.
     when: str | bool | None = None
+    #: An expression that gives a list (or a mapping): the step runs once for each item.
     foreach: str | None = None
-    #: The name that stands for the item; the key `as`.
+    #: The name that stands for the item in templates and code. (The key is `as`.)
     item_name: str = "item"
+    #: How many items at the same time.
     max_parallel: int = 1
     on_item_error: Literal["fail", "continue"] = "fail"
     #: Seconds, of one attempt.
     timeout: float | None = None
     on_error: OnError | None = None
     retry: RetryPolicy | None = None
+    #: Safe to run again after a crash.
     idempotent: bool = False
+    #: What undoes the step.
     compensate: Compensation | None = None
 
 
 class ToolStep(_StepBase, tag="tool", tag_field="kind", frozen=True, kw_only=True):
     """Call a tool of the catalog."""
 
+    #: The catalog's name: `fs_read`, or `server__tool`.
     tool: str
+    #: Arguments, with templates at any depth.
     params: dict[str, JSONValue] = {}
 
 
 class CodeStep(_StepBase, tag="code", tag_field="kind", frozen=True, kw_only=True):
     """Run Python in the sandbox; also `tool: python_exec` with literal code, which then shows as a tool call."""
 
+    #: Python; the result is what it returns.
     code: str
     #: False: braces in the code are Python's own.
     templates: bool = True
@@ -120,6 +139,7 @@ class CodeStep(_StepBase, tag="code", tag_field="kind", frozen=True, kw_only=Tru
 class WorkflowStep(_StepBase, tag="workflow", tag_field="kind", frozen=True, kw_only=True):
     """Run another workflow as a child execution; NAME or NAME@VERSION."""
 
+    #: NAME or NAME@VERSION.
     workflow: str
     params: dict[str, JSONValue] = {}
 
@@ -191,19 +211,26 @@ class Workflow(_Record, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     inputs: tuple[InputSpec, ...] = ()
     steps: tuple[Step, ...]
-    #: UNSET when the file has `outputs` or neither.
+    #: The result, with templates; excludes `outputs`. (UNSET: the file has `outputs` or neither.)
     output: JSONValue | msgspec.UnsetType = msgspec.UNSET
+    #: Named results.
     outputs: tuple[OutputSpec, ...] = ()
+    #: For every step that does not say otherwise.
     defaults: Defaults = Defaults()
     #: Seconds, of the whole execution.
     timeout: float | None = None
+    #: What code steps may import.
     packages: Packages = Packages()
-    #: None when absent: the tools of its own steps and those its code names literally.
+    #: The only tools it may call. Absent (None): those of its own steps and those its code names literally.
     tools: tuple[str, ...] | None = None
+    #: Steps that run after a failure, with `error` in scope.
     on_failure: tuple[Step, ...] = ()
+    #: Steps that always run at the end.
     finally_: tuple[Step, ...] = msgspec.field(default=(), name="finally")
     tests: tuple[dict[str, JSONValue], ...] = ()
+    #: Whether agents see it as a tool.
     expose: bool = True
+    #: MCP tool annotations, passed to clients.
     annotations: Annotations | None = None
 
 

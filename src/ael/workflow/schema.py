@@ -6,8 +6,9 @@ forms of the language are written out here.
 
 from __future__ import annotations
 
+import ast
 import inspect
-import re
+import textwrap
 import types
 from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin
@@ -16,7 +17,7 @@ import msgspec
 
 from ael.values import JSONValue
 from ael.workflow import model
-from ael.workflow.load import COMMON_STEP_KEYS
+from ael.workflow.load import COMMON_STEP_KEYS, KINDS, ApprovalForm, FileTest, WaitForm
 from ael.workflow.model import InputSpec, Schema, Workflow
 from ael.workflow.yaml_reader import record_fields
 
@@ -28,8 +29,12 @@ _SCALARS: dict[Any, Schema] = {
     bool: {"type": "boolean"},
     type(None): {"type": "null"},
 }
-_COMMENT = re.compile(r"^    #: (.+)$")
-_FIELD = re.compile(r"^    (\w+):")
+_NAME: Schema = {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_-]{0,63}$"}
+_STEP_ID: Schema = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
+_VERSION: Schema = {
+    "anyOf": [{"type": "string", "pattern": r"^[0-9]{1,9}(\.[0-9]{1,9}){0,3}$"}, {"type": "number", "minimum": 0}],
+    "description": "The text as written: unquoted 1.10 is 1.10.",
+}
 
 
 def record_schema(kind: type[msgspec.Struct]) -> Schema:
@@ -76,17 +81,30 @@ def hint_schema(hint: Any) -> Schema:  # noqa: ANN401 # annotations are of any t
 
 @cache
 def _comments(kind: type) -> dict[str, str]:
-    """Return field → its `#:` comment."""
+    """Return field → its `#:` comment, of a Struct and what it inherits from."""
     found: dict[str, str] = {}
-    gathered: list[str] = []
-    for line in inspect.getsource(kind).splitlines():
-        comment, field = _COMMENT.match(line), _FIELD.match(line)
-        if comment:
-            gathered.append(comment[1])
-        elif field:
-            if gathered:
-                found[field[1]] = " ".join(gathered)
-            gathered = []
+    for base in reversed(kind.__mro__):
+        if issubclass(base, msgspec.Struct) and base is not msgspec.Struct:
+            found |= _own_comments(base)
+    return found
+
+
+def _own_comments(kind: type) -> dict[str, str]:
+    try:
+        source = textwrap.dedent(inspect.getsource(kind))
+    except OSError:
+        # An installation without sources: the schema is the same, without descriptions.
+        return {}
+    lines = source.splitlines()
+    found: dict[str, str] = {}
+    for node in ast.parse(source).body[0].body:  # type: ignore[attr-defined]  # a class
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            first = node.lineno - 1
+            above = first
+            while lines[above - 1].strip().startswith("#:"):
+                above -= 1
+            if above < first:
+                found[node.target.id] = " ".join(line.strip().removeprefix("#:").strip() for line in lines[above:first])
     return found
 
 
@@ -96,27 +114,29 @@ def workflow_schema() -> Schema:
     properties = top["properties"]
     assert isinstance(properties, dict)
     steps: Schema = {"type": "array", "items": {"$ref": "#/$defs/step"}}
-    properties |= {
-        "name": {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_-]{0,63}$"},
-        "version": {"type": ["string", "number"]},
-        "inputs": _declarations("input", shorthand={}, names=True),
-        "outputs": _declarations("output", shorthand=None, names=False),
+    own: Schema = {
+        "name": _NAME,
+        "version": _VERSION,
+        "inputs": _declarations("input"),
+        "outputs": _declarations("output"),
         "steps": {**steps, "minItems": 1},
         "on_failure": steps,
         "finally": steps,
-        "tests": {"type": "array", "items": {"type": "object"}},
+        "tests": {"type": "array", "items": record_schema(FileTest)},
     }
+    for key, described in own.items():
+        known = properties[key]
+        assert isinstance(known, dict)
+        assert isinstance(described, dict)
+        about = {"description": known["description"]} if "description" in known else {}
+        properties[key] = {**about, **described}
     return {
         "$schema": _DIALECT,
         "title": "AEL workflow",
         **top,
         "required": ["name", "version", "steps"],
         "not": {"required": ["output", "outputs"]},
-        "$defs": {
-            "input": _without_name(model.InputSpec),
-            "output": _without_name(model.OutputSpec),
-            "step": _step_schema(),
-        },
+        "$defs": {"input": _without_name(InputSpec), "output": _output_schema_of_file(), "step": _step_schema()},
     }
 
 
@@ -126,61 +146,52 @@ def _without_name(kind: type[msgspec.Struct]) -> Schema:
     return made
 
 
-def _declarations(kind: str, *, shorthand: Schema | None, names: bool) -> Schema:
+def _output_schema_of_file() -> Schema:
+    return {**_without_name(model.OutputSpec), "oneOf": [{"required": ["from_path"]}, {"required": ["value"]}]}
+
+
+def _declarations(kind: str) -> Schema:
     """Return the list form and the mapping form of inputs or outputs."""
     full: Schema = {"$ref": f"#/$defs/{kind}"}
-    one: Schema = full if shorthand is None else {"anyOf": [full, {"not": {"type": "object"}}]}
-    entry: list[JSONValue] = [
-        {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": one},
-        full,
-    ]
-    if names:
-        entry.append({"type": "string"})
-    return {"anyOf": [{"type": "array", "items": {"anyOf": entry}}, {"type": "object", "additionalProperties": one}]}
+    # An input may be a bare default; an output is always a mapping.
+    one: Schema = {"if": {"type": "object"}, "then": full} if kind == "input" else full
+    entry: Schema = {
+        "if": {"type": "object", "required": ["name"], "minProperties": 2},
+        "then": full,
+        "else": {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": one},
+    }
+    if kind == "input":
+        entry = {"if": {"type": "object"}, "then": entry, "else": {"type": ["string", "number", "boolean"]}}
+    return {"anyOf": [{"type": "array", "items": entry}, {"type": "object", "additionalProperties": one}]}
 
 
 def _step_schema() -> Schema:
-    base = record_schema(model.WaitStep)["properties"]
-    assert isinstance(base, dict)
+    made: Schema = {}
+    for kind in (model.ToolStep, model.CodeStep, model.WorkflowStep):
+        properties = record_schema(kind)["properties"]
+        assert isinstance(properties, dict)
+        made |= properties
     renamed = {"as": "item_name"}
-    common: Schema = {key: base[renamed.get(key, key)] for key in COMMON_STEP_KEYS}
-    text_or_list: Schema = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
-    common |= {
-        "id": {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
-        "depends_on": text_or_list,
-        "foreach": {},
+    common: Schema = {key: made[renamed.get(key, key)] for key in COMMON_STEP_KEYS}
+    waits: Schema = {**record_schema(WaitForm), "minProperties": 1, "maxProperties": 1}
+    shapes: Schema = {
+        "id": _STEP_ID,
+        "depends_on": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
+        "when": {"type": ["string", "number", "boolean"]},
+        "foreach": {"type": ["string", "array", "object"]},
     }
-    kinds: list[JSONValue] = [{"required": [kind]} for kind in ("tool", "code", "workflow", "approval", "wait")]
-    waits: Schema = {
-        "type": "object",
-        "properties": {"seconds": {"type": ["number", "string"]}, "until": {"type": "string"}},
-    }
-    approval: Schema = {
-        "type": "object",
-        "properties": {
-            "message": {"type": "string"},
-            "approvers": {"type": "array", "items": {"type": "string"}},
-            "timeout": {"type": "number"},
-            "on_timeout": {"enum": ["fail", "approve", "reject"]},
-            "choices": {"type": "array", "items": {"type": "string"}},
-        },
-        "required": ["message"],
-        "additionalProperties": False,
-    }
-    own: Schema = {
-        "tool": {"type": "string"},
-        "code": {"type": "string"},
-        "workflow": {"type": "string"},
-        "params": {"type": "object"},
-        "templates": {"type": "boolean"},
-        "approval": approval,
-        "wait": {**waits, "minProperties": 1, "maxProperties": 1, "additionalProperties": False},
-    }
+    for key, shape in shapes.items():
+        known = common[key]
+        assert isinstance(known, dict)
+        assert isinstance(shape, dict)
+        common[key] = {**shape, "description": known["description"]} if "description" in known else shape
+    own: Schema = {key: made[key] for key in ("tool", "code", "workflow", "params", "templates")}
+    own |= {"approval": record_schema(ApprovalForm), "wait": waits}
     return {
         "type": "object",
         "properties": {**common, **own},
         "required": ["id"],
-        "oneOf": kinds,
+        "oneOf": [{"required": [kind]} for kind in KINDS],
         "additionalProperties": False,
     }
 

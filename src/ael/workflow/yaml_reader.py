@@ -18,6 +18,7 @@ import msgspec
 
 from ael.errors import Location, Problem, did_you_mean, nearest
 from ael.values import JSONValue
+from ael.workflow.yaml_errors import explain
 
 #: A node of PyYAML, whose kind its stubs do not know: `id` is scalar, sequence or mapping.
 Node: TypeAlias = Any
@@ -27,8 +28,8 @@ MAX_TEXT = 1024 * 1024
 MAX_DEPTH = 64
 MAX_ALIASED = 10_000
 
-#: Problems that get a suggestion of the nearest name: comparing names is slow, and nobody reads that many.
-_MAX_SUGGESTIONS = 100
+#: Problems that are shown: comparing names and drawing carets is slow, and nobody reads more.
+MAX_PROBLEMS = 100
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -47,8 +48,10 @@ _UNITS = {
     **dict.fromkeys(("d", "day", "days"), 86400),
 }
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-#: What the parser refuses, besides half surrogates, which are no UTF-8.
-_FORBIDDEN = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+#: Keys that are reported wherever they stand.
+_REPORTED_KEYS = frozenset({"", "<<"})
+#: What the parser refuses, besides half surrogates, which are no UTF-8; compiled only when it has refused.
+_FORBIDDEN = r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 _KINDS = {"mapping": "a mapping", "sequence": "a list"}
 _YES_NO = {
     "yes": "true",
@@ -122,10 +125,8 @@ class Reader:
             self._check_depth(yaml, loader)
             node = yaml.compose(self.text, Loader=loader)
         except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            message, suggestion, line, column = self._explain(error, line, column)
-            self._stop(message, line, column, suggestion)
+            found = explain(error, self.lines)
+            self._stop(found.message, found.line, found.column, found.suggestion)
         except yaml.YAMLError as error:
             self._refuse_character(error)
         if node is None:
@@ -136,7 +137,7 @@ class Reader:
     def _refuse_character(self, error: Any) -> None:  # noqa: ANN401 # yaml is late
         """Say which character the parser refused and where."""
         for number, line in enumerate(self.lines, 1):
-            found = _FORBIDDEN.search(line)
+            found = re.search(_FORBIDDEN, line)
             if found:
                 what = f"the character U+{ord(found[0]):04X}, which YAML forbids"
                 hint = 'Write it as an escape in double quotes, as "\\x00".'
@@ -146,7 +147,9 @@ class Reader:
     def _check_depth(self, yaml: Any, loader: Any) -> None:  # noqa: ANN401 # the module, imported late
         """Refuse deep nesting before the composer, which recurses, sees it."""
         brackets = self.text.count("[") + self.text.count("{")
-        if brackets + max(map(len, _OPENING.findall(self.text)), default=0) < 4 * MAX_DEPTH:
+        native = loader is not yaml.BaseLoader
+        # The composer in C takes a few hundred levels with ease; the one in Python has a frame or more for each.
+        if native and brackets + max(map(len, _OPENING.findall(self.text)), default=0) < 4 * MAX_DEPTH:
             return
         depth = 0
         for event in yaml.parse(self.text, Loader=loader):
@@ -157,36 +160,6 @@ class Reader:
                     self._stop(f"nested deeper than {MAX_DEPTH} levels", mark.line + 1, mark.column + 1, "")
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
-
-    def _explain(self, error: Any, line: int, column: int) -> tuple[str, str, int, int]:  # noqa: ANN401 # yaml is late
-        """Return message, suggestion and place for what the parser says."""
-        problem = error.problem or "not YAML"
-        source = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
-        at = source[column - 1 : column]
-        if "cannot start any token" in problem:
-            if "\t" in source[: column + 1]:
-                return "a tab in the indentation", "Indent with spaces.", line, column
-            return f"a value cannot start with '{at}'", "Put the value in quotes.", line, column
-        if "mapping values are not allowed" in problem:
-            previous = self.lines[line - 2] if line > 1 else ""
-            if source[:column].count(":") > 1:
-                return "a value holds a colon followed by a space", "Put the value in quotes.", line, column
-            if previous.strip() and not previous.rstrip().endswith(":"):
-                return "a key stands deeper than the line above allows", "Check the indentation.", line, column
-        if "unexpected end of stream" in problem and "quoted" in str(error.context):
-            start = error.context_mark
-            place = (start.line + 1, start.column + 1) if start else (line, column)
-            return "a quote is not closed", "Add the missing quote.", *place
-        if "did not find expected key" in problem or "block end" in problem or "'-' indicator" in problem:
-            return "the indentation fits no line above", "Check the indentation.", line, column
-        if "could not find expected ':'" in problem:
-            return "a key without a colon", "Write `key: value`.", line, column
-        if "single document" in str(error.context):
-            return "the file holds several documents", "Keep one document in a file.", line, column
-        if "undefined alias" in problem:
-            return "an alias names no anchor", "Define it with `&name` above.", line, column
-        context = f" {error.context}" if error.context else ""
-        return f"not YAML: {problem}{context}", "", line, column
 
     def _inspect(self, root: Node) -> None:
         """Check depth, aliases, tags and keys of the whole tree; raises `Unreadable` where it cannot be walked."""
@@ -232,8 +205,10 @@ class Reader:
         first: dict[str, Node] = {}
         for key, _ in node.value:
             if key.id != "scalar":
-                hint = "Put a template in quotes." if key.id == "mapping" else ""
-                self.problem(key, f"a key is {_KINDS[key.id]}, not text", hint)
+                if key.id == "mapping" and node.flow_style:
+                    self.problem(node, "a value that starts with {{ needs quotes", "Put the whole value in quotes.")
+                else:
+                    self.problem(key, f"a key is {_KINDS[key.id]}, not text", "")
                 return False
             if not key.value and not key.style:
                 self.problem(key, "a key is empty", "Write `key: value`.")
@@ -260,6 +235,15 @@ class Reader:
                 severity="warning" if warning else "error",
             )
         )
+
+    def in_order(self) -> list[Problem]:
+        """Return every problem once, in file order; past a screenful the rest only counted."""
+        order = sorted(dict.fromkeys(self.problems), key=_place)
+        errors = [problem for problem in order if problem.severity == "error"]
+        if len(errors) <= MAX_PROBLEMS:
+            return order
+        more = Problem(message=f"{len(errors) - MAX_PROBLEMS} more errors are not shown", path=self.file)
+        return [*errors[:MAX_PROBLEMS], more]
 
     def mark(self, path: str, node: Node) -> None:
         """Remember where the value at `path` stands; see `model.Source.marks`."""
@@ -292,9 +276,9 @@ class Reader:
     def unknown_keys(self, entries: dict[str, tuple[Node, Node]], known: list[str], where: str) -> None:
         """Report keys that are not known."""
         for key, (node, _) in entries.items():
-            if key not in known and key != "":
+            if key not in known and key not in _REPORTED_KEYS:
                 shown = key if len(key) <= 60 else key[:59] + "…"
-                hint = did_you_mean(shown, known, "key") if len(self.problems) < _MAX_SUGGESTIONS else ""
+                hint = did_you_mean(shown, known, "key") if len(self.problems) < MAX_PROBLEMS else ""
                 self.problem(node, f"unknown key '{shown}' in {where}", hint)
 
     # -- nodes → values -----------------------------------------------------------------------------------------
@@ -321,22 +305,21 @@ class Reader:
             number = int(text, 0 if text[:2] in {"0o", "0x"} else 10) if len(text) <= 32 else 2**64
             if -(2**63) <= number < 2**64:
                 return number
-            self._refuse_number(node, "the number is beyond 64 bits")
-            return 0
+            return self._refuse_number(node, "the number is beyond 64 bits")
         if _FLOAT.fullmatch(text):
             value = float(text)
             if math.isfinite(value):
                 return value
         if _NOT_FINITE.fullmatch(text) or _FLOAT.fullmatch(text):
-            self._refuse_number(node, f"{text[:60]} is not a number that JSON can hold")
-            return 0
+            return self._refuse_number(node, f"{text[:60]} is not a number that JSON can hold")
         return text
 
-    def _refuse_number(self, node: Node, message: str) -> None:
-        # A node is resolved more than once while its type is found out.
+    def _refuse_number(self, node: Node, message: str) -> int:
+        """Report a number once, however often its node is looked at; return one that no range refuses as well."""
         if id(node) not in self._reported:
             self._reported.add(id(node))
             self.problem(node, message, "Put it in quotes.")
+        return 1
 
     def read(self, node: Node, hint: Any, path: str) -> Any:  # noqa: ANN401 # the value is of the hint's type
         """Return a node's value as `hint` asks, or None after reporting what is wrong."""
@@ -386,8 +369,8 @@ class Reader:
         members = [_plain(member) for member in get_args(hint)]
         members = [member for member in members if member is not msgspec.UnsetType]
         optional = type(None) in members
-        # An integer stays one where both are allowed.
-        members = sorted((member for member in members if member is not type(None)), key=lambda one: one is float)
+        # The narrowest type first: a number also reads as text, and an integer as a number.
+        members = sorted((member for member in members if member is not type(None)), key=_breadth)
         if Any in members:
             return self.json(node, path)
         if optional and node.id == "scalar" and self.scalar(node) is None:
@@ -436,7 +419,7 @@ class Reader:
         name = _last(path)
         suggestion = ""
         if node.id == "scalar" and {int, float} & set(members):
-            number = _as_number(node.value)
+            number = as_seconds(node.value)
             suggestion = f"Write `{name}: {number}`." if number else ""
         elif node.id == "scalar" and bool in members:
             suggestion = f"Write `{name}: {_YES_NO[node.value.lower()]}`." if node.value.lower() in _YES_NO else ""
@@ -448,6 +431,20 @@ class Reader:
         self.problem(node, f"'{name}' is {expected}, not {describe(self, node)}", suggestion)
 
 
+def child(node: Node, key: str) -> Node:
+    """Return the value of a mapping's key where it has it, else the node: the best place for a problem."""
+    found = [value for name, value in node.value if name.value == key] if node.id == "mapping" else []
+    return found[-1] if found else node
+
+
+def as_seconds(text: str) -> str:
+    """Return the seconds that a text like `5s`, `2 min` or `"5"` means, as a number's text; else nothing."""
+    match = _DURATION.fullmatch(text)
+    if match and match[2].lower() in _UNITS:
+        return f"{float(match[1]) * _UNITS[match[2].lower()]:.12g}"
+    return text.strip() if _FLOAT.fullmatch(text.strip()) else ""
+
+
 def join(path: str, key: str) -> str:
     """Return the path of a key below `path`."""
     if not _PLAIN_KEY.fullmatch(key):
@@ -455,18 +452,14 @@ def join(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
+def _place(problem: Problem) -> tuple[int, int]:
+    return (problem.location.line, problem.location.column) if problem.location else (0, 0)
+
+
 def _last(path: str) -> str:
     """Return the name that a path ends with: `retry_on[0]` of `steps[1].retry.retry_on[0]`."""
     found = re.search(r"(?:\.|^)([A-Za-z_][\w-]*(?:\[\d+\])*)$|\['(.*)'\]$", path)
     return (found[1] or found[2]) if found else path
-
-
-def _as_number(text: str) -> str:
-    """Return the number that a text like `5s`, `2 min` or `"5"` means, in seconds where it is a time; else nothing."""
-    match = _DURATION.fullmatch(text)
-    if match and match[2].lower() in _UNITS:
-        return f"{float(match[1]) * _UNITS[match[2].lower()]:.12g}"
-    return text.strip() if _FLOAT.fullmatch(text.strip()) else ""
 
 
 def describe(reader: Reader, node: Node) -> str:
@@ -513,6 +506,10 @@ def _accepts(reader: Reader, node: Node, hint: Any) -> bool:  # noqa: ANN401 # a
         return isinstance(value, int | float) and not isinstance(value, bool)
     # A number or boolean where text is expected is taken as written; null is not.
     return hint is str and value is not None
+
+
+def _breadth(hint: Any) -> int:  # noqa: ANN401 # annotations are of any type
+    return {float: 1, str: 2}.get(hint, 0)
 
 
 def _words(hint: Any) -> str:  # noqa: ANN401 # annotations are of any type
