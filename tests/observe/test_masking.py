@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ael.errors import ErrorRecord
+from ael.journal.fold import Execution, StepRun
 from ael.observe.logs import escape
 from ael.observe.masking import MASK, Masker
+from ael.values import JSONValue
 
 SECRET = 'p"ss wörd/+&42'
 
@@ -44,7 +47,7 @@ def test_a_short_secret_is_masked_where_it_is_the_whole_value() -> None:
 
 
 def test_without_secrets_nothing_is_touched() -> None:
-    value = {"a": 1}
+    value: JSONValue = {"a": 1}
     masker = Masker([])
     assert not masker
     assert masker.value(value) is value
@@ -54,3 +57,14 @@ def test_without_secrets_nothing_is_touched() -> None:
 def test_a_log_line_stays_one_line(text: str) -> None:
     assert len(escape(text).splitlines()) == 1
     assert "\x1b" not in escape(text)
+
+
+def test_a_secret_that_reads_like_a_state_leaves_records_whole() -> None:
+    masker = Masker(["completed", "CODE_RUNTIME"])
+    error = ErrorRecord(code="CODE_RUNTIME", category="EXECUTION", message="m", detail="was completed")
+    step = StepRun(step_id="completed", kind="code", status="completed", output=["completed"], error=error)
+    masked = masker.record(Execution(execution_id="completed", status="completed", outputs="completed", steps=[step]))
+    assert (masked.status, masked.outputs, masked.steps[0].step_id) == ("completed", MASK, "completed")
+    assert masked.steps[0].output == [MASK]
+    assert masked.steps[0].error is not None
+    assert (masked.steps[0].error.code, masked.steps[0].error.detail) == ("CODE_RUNTIME", f"was {MASK}")

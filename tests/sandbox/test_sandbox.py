@@ -13,7 +13,7 @@ import pytest
 
 from ael.errors import AelError, ToolFailed
 from ael.sandbox.contract import CodeFailure, CodeRequest, CodeSource, Limits, PackageSet
-from ael.sandbox.pool import KernelSandbox
+from ael.sandbox.pool import KernelSandbox, _Session
 
 STANDARD = PackageSet()
 
@@ -157,7 +157,8 @@ async def test_what_a_step_changes_the_next_one_does_not_see(sandbox: KernelSand
     ],
 )
 async def test_every_limit_has_its_own_true_error(sandbox: KernelSandbox, code: str, error: str) -> None:
-    limits = Limits(timeout_seconds=0.5, max_memory=128 << 20, max_output=1 << 20)
+    seconds = 0.5 if error == "CODE_TIMEOUT" else 30
+    limits = Limits(timeout_seconds=seconds, max_memory=128 << 20, max_output=1 << 20)
     assert (await failure(sandbox, code, limits=limits)).code == error
     assert await run(sandbox, "return 1") == 1
 
@@ -330,23 +331,29 @@ async def test_steps_of_one_execution_that_run_at_once_get_a_child_each(sandbox:
 
 async def test_the_pool_recovers_when_its_zygote_is_killed(sandbox: KernelSandbox) -> None:
     blob = await blob_of(sandbox, "return call_tool('t')['name']")
-    zygote = sandbox._zygotes[STANDARD]
-    killed = False
 
     async def kill(name: str, params: dict[str, Any]) -> Any:
-        nonlocal killed
-        if not killed:
-            killed = True
-            os.kill(zygote._process.pid, signal.SIGKILL)
+        assert isinstance(session, _Session)
+        (child,) = session._busy
+        os.kill(child.zygote._process.pid, signal.SIGKILL)
+        dead = asyncio.Event()
+        asyncio.get_running_loop().add_reader(child._pidfd, dead.set)
+        await dead.wait()
+        asyncio.get_running_loop().remove_reader(child._pidfd)
         return {"name": name}
 
     async with sandbox.session("e", STANDARD) as session:
         with pytest.raises(CodeFailure) as caught:
-            while True:
-                await session.run(CodeRequest(blob=blob), kill)
-                await asyncio.sleep(0)
+            await session.run(CodeRequest(blob=blob), kill)
         assert caught.value.error.code == "CODE_CRASHED"  # type: ignore[attr-defined]  # an AelError
     assert await run(sandbox, "return 2") == 2
+
+
+async def test_steps_leave_no_memory_behind_in_their_child(sandbox: KernelSandbox) -> None:
+    blob = await blob_of(sandbox, "me = [bytearray(40 << 20)]\nme.append(me)\nreturn len(me)")
+    async with sandbox.session("e", STANDARD) as session:
+        for _ in range(20):
+            assert (await session.run(CodeRequest(blob=blob), echo)).result == 2
 
 
 async def test_cancelling_a_run_kills_its_child_and_leaves_nothing_behind(sandbox: KernelSandbox) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 import msgspec
 
@@ -21,7 +21,7 @@ from ael.engine.preview import Preview, PreviewStep, preview
 from ael.errors import ErrorRecord, InputInvalid, Problem, ProblemsError
 from ael.journal import ExecutionSummary, events
 from ael.journal.events import Event, ExecutionStarted
-from ael.journal.fold import Execution, ItemRun, StepRun, fold, iso, mask_execution
+from ael.journal.fold import Execution, ItemRun, StepRun, fold, iso
 from ael.observe.masking import Masker, leaves
 from ael.sandbox.spawn import ZygoteProcess
 from ael.values import JSONValue
@@ -60,8 +60,6 @@ __all__ = [
 
 #: Told of every event as it happens, masked: (execution id, event).
 OnEvent = Callable[[str, Event], None]
-
-_Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 
 class ValidationReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,19 +159,19 @@ class App:
             secrets=secrets,
         )
         execution = await self._parts.engine().run(request, _masked(on_event, masker))
-        return mask_execution(execution, masker)
+        return masker.record(execution)
 
     async def dry_run(self, prepared: Prepared, inputs: Mapping[str, JSONValue]) -> Preview:
         """Return the plan and what the first steps would run with; calls nothing."""
         workflow = prepared.plan.workflow
         checked = validate_inputs(workflow, inputs)
         shown = preview(prepared.plan, checked, self._parts.options.template_env)
-        return _mask_struct(shown, Masker((*self.settings.secrets, *_secret_values(workflow, checked))))
+        return Masker((*self.settings.secrets, *_secret_values(workflow, checked))).record(shown)
 
     async def execution(self, execution_id: str) -> Execution:
         """Return one execution; the id may be shortened. Raises `ExecutionNotFound`, `JournalUnavailable`."""
         full, record = await self._parts.journal().read(execution_id)
-        return mask_execution(fold(full, record), Masker(_recorded_secrets(record, self.settings.secrets)))
+        return Masker(_recorded_secrets(record, self.settings.secrets)).record(fold(full, record))
 
     async def executions(
         self, *, status: str | None = None, workflow: str | None = None, limit: int = 100
@@ -205,20 +203,12 @@ def _masked(on_event: OnEvent | None, masker: Masker) -> OnEvent | None:
         return None
 
     def tell(execution_id: str, event: Event) -> None:
-        on_event(execution_id, _mask_struct(event, masker))
+        if masker and isinstance(event, ExecutionStarted):
+            # The definition is the file, which its readers have; its JSON is not taken apart for them.
+            event = msgspec.structs.replace(event, definition=msgspec.Raw(b"null"), secrets=())
+        on_event(execution_id, masker.record(event))
 
     return tell
-
-
-def _mask_struct(value: _Struct, masker: Masker) -> _Struct:
-    """Return a copy of an event or preview in which no secret is left."""
-    if not masker:
-        return value
-    if isinstance(value, ExecutionStarted):
-        # The definition is the file, which its readers have; its JSON is not taken apart for them.
-        value = msgspec.structs.replace(value, definition=msgspec.Raw(b"null"), secrets=())
-        return msgspec.structs.replace(value, inputs=masker.value(value.inputs))
-    return msgspec.convert(masker.value(msgspec.to_builtins(value)), type(value))
 
 
 def config_schema() -> dict[str, JSONValue]:

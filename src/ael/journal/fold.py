@@ -14,7 +14,6 @@ import msgspec
 from ael.errors import ErrorRecord
 from ael.journal import events as ev
 from ael.journal.events import Event
-from ael.observe.masking import Masker
 from ael.values import JSONValue
 
 ExecutionStatus = Literal["pending", "running", "waiting", "completed", "failed", "cancelled", "timed_out"]
@@ -252,10 +251,3 @@ def _end_step(
     run.status, run.error, run.duration_ms = status, error, event.duration_ms
     run.printed += event.printed
     _close_attempt(run, event.at, error)
-
-
-def mask_execution(execution: Execution, masker: Masker) -> Execution:
-    """Return a copy in which no secret is left."""
-    if not masker:
-        return execution
-    return msgspec.convert(masker.value(msgspec.to_builtins(execution)), Execution)

@@ -1,89 +1,108 @@
 """Masking of secrets, wherever people or sinks see data.
 
-Guaranteed forms: raw, JSON-escaped, URL-encoded, and base64 at each alignment, also inside longer strings. One
-linear-time pass by RE2, which is imported only where there are secrets.
+Guaranteed forms, also inside longer texts: raw, JSON-escaped (JSON within JSON too), URL-encoded, and base64 at each
+alignment. One linear-time pass by RE2, which is imported only where there are secrets.
+
+A secret of fewer than four characters is masked only where it is a whole value: "a" is in too many words.
+Above stand the journal's readers, the logs and the app; below values and errors.
 """
 
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterable
-from typing import Any
-from urllib.parse import quote, quote_plus
+from functools import lru_cache
+from typing import Any, TypeVar
 
-from ael.values import JSONValue
+import msgspec
+
+from ael.errors import ErrorRecord
+from ael.values import JSONValue, text
 
 MASK = "***"
 
-#: A secret shorter than this is masked only where it is a whole value: "a" is in too many words.
+#: Shorter secrets, and shorter pieces of base64, are not looked for inside texts.
 _SHORTEST_INSIDE = 4
+#: What RE2 may use for its automata; beyond it, it falls back to slower ones, never to wrong ones.
+_RE2_MEMORY = 64 << 20
 
-#: Encoded forms shorter than this say too little to be told from chance.
-_SHORTEST_ENCODED = 6
+#: Fields of records that hold what workflows, tools and code said; names, states and times are ours.
+_DATA = frozenset({"inputs", "outputs", "output", "params", "result", "printed", "note"})
+
+_ERROR_TEXTS = ("message", "detail", "suggestion", "cause")
+
+_Record = TypeVar("_Record", bound=msgspec.Struct)
+
+_SHORT_ESCAPES = {"\b": "b", "\t": "t", "\n": "n", "\f": "f", "\r": "r"}
+#: The letters of base64 that differ between its alphabets, or that JSON and URLs escape.
+_BASE64_LETTERS = {"+": r"(?:[+\-]|%2[bB])", "/": r"(?:\\*/|_|%2[fF])"}
 
 
 class Masker:
     """Replaces secrets; false when there are none."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        known = {secret for secret in secrets if secret}
-        self._whole = frozenset(known)
-        forms = {form for secret in known if len(secret) >= _SHORTEST_INSIDE for form in _forms(secret)}
-        self._pattern = _compile(forms) if forms else None
+        self._whole = frozenset(secret for secret in secrets if secret)
+        self._inside = frozenset(secret for secret in self._whole if len(secret) >= _SHORTEST_INSIDE)
 
     def __bool__(self) -> bool:
         return bool(self._whole)
 
     def text(self, text: str) -> str:
-        """Return a text without secrets."""
+        """Return a text without secrets; total, lone surrogates included."""
         if text in self._whole:
             return MASK
-        if self._pattern is None or not text:
+        if not self._inside or not text:
             return text
-        masked: str = self._pattern.sub(MASK, text)
-        return masked
+        masked: bytes = _pattern(self._inside).sub(MASK.encode(), text.encode("utf-8", "surrogatepass"))
+        return masked.decode("utf-8", "surrogatepass")
 
-    def value(self, value: Any) -> Any:  # noqa: ANN401 # JSON in, JSON out
-        """Return a JSON value without secrets, keys included."""
+    def value(self, value: JSONValue) -> JSONValue:
+        """Return a JSON value without secrets, keys included; keys that become equal are numbered."""
         if not self._whole:
             return value
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
-            return {self.text(key) if isinstance(key, str) else key: self.value(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
+            return self._object(value)
+        if isinstance(value, list):
             return [self.value(item) for item in value]
-        if type(value) in {int, float} and str(value) in self._whole:
+        # A secret input may be a number; as part of another number it means nothing.
+        if isinstance(value, int | float) and not isinstance(value, bool) and text(value) in self._whole:
             return MASK
         return value
 
+    def _object(self, value: dict[str, JSONValue]) -> dict[str, JSONValue]:
+        masked: dict[str, JSONValue] = {}
+        for key, item in value.items():
+            name = shown = self.text(key)
+            number = 1
+            while name in masked:
+                number += 1
+                name = f"{shown} ({number})"
+            masked[name] = self.value(item)
+        return masked
 
-def _forms(secret: str) -> set[str]:
-    """Return a secret in every form that is guaranteed to be found."""
-    forms = {secret, quote(secret, safe=""), quote(secret), quote_plus(secret)}
-    for ascii_only in (True, False):
-        forms.add(json.dumps(secret, ensure_ascii=ascii_only)[1:-1])
-    raw = secret.encode()
-    for alignment in range(3):
-        # What the surrounding bytes decide is cut off: the first and last characters of a group that they share.
-        shifted = base64.b64encode(b"\0" * alignment + raw).decode()
-        start = (0, 2, 3)[alignment]
-        end = (alignment + len(raw)) // 3 * 4
-        core = shifted[start:end]
-        if len(core) >= _SHORTEST_ENCODED:
-            forms |= {core, core.replace("+", "-").replace("/", "_")}
-    return {form for form in forms if form}
+    def record(self, record: _Record) -> _Record:
+        """Return a copy of a record without secrets in its data and errors, at any depth.
 
-
-def _compile(forms: set[str]) -> Any:  # noqa: ANN401 # re2 has no types
-    import re2  # noqa: PLC0415 # needed only where there are secrets
-
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = 64 << 20
-    longest_first = sorted(forms, key=lambda form: (-len(form), form))
-    return re2.compile("|".join(re2.escape(form) for form in longest_first), options)
+        What programs decide by (codes, states, ids, times) stays as it is, even where it reads like a secret.
+        """
+        if not self._whole:
+            return record
+        if isinstance(record, ErrorRecord):
+            changed: dict[str, Any] = {name: self.value(getattr(record, name)) for name in _ERROR_TEXTS}
+        else:
+            changed = {}
+            for name in record.__struct_fields__:
+                found = getattr(record, name)
+                if name in _DATA:
+                    changed[name] = self.value(found)
+                elif isinstance(found, msgspec.Struct):
+                    changed[name] = self.record(found)
+                elif isinstance(found, list | tuple) and found and isinstance(found[0], msgspec.Struct):
+                    changed[name] = type(found)(map(self.record, found))
+        return msgspec.structs.replace(record, **changed)
 
 
 def leaves(value: JSONValue) -> list[str]:
@@ -92,4 +111,68 @@ def leaves(value: JSONValue) -> list[str]:
         return [leaf for item in value.values() for leaf in leaves(item)]
     if isinstance(value, list):
         return [leaf for item in value for leaf in leaves(item)]
-    return [] if value is None or isinstance(value, bool) else [str(value)]
+    return [] if value is None or isinstance(value, bool) else [text(value)]
+
+
+@lru_cache(maxsize=16)
+def _pattern(secrets: frozenset[str]) -> Any:  # noqa: ANN401 # re2 has no types
+    """Return what finds all forms of all secrets; kept, since compiling 138 of them takes 10 ms."""
+    import re2  # noqa: PLC0415 # needed only where there are secrets
+
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = _RE2_MEMORY
+    # The pattern is about bytes: texts with lone surrogates are no UTF-8, and must be masked too.
+    options.encoding = re2.Options.Encoding.LATIN1
+    longest_first = sorted(secrets, key=lambda secret: (-len(secret), secret))
+    forms = [form for secret in longest_first for form in (_plain_form(secret), *_base64_forms(secret))]
+    return re2.compile("|".join(forms).encode(), options)
+
+
+def _plain_form(secret: str) -> str:
+    """Return a pattern for the secret itself, each character raw, JSON-escaped or URL-encoded."""
+    return "".join(map(_character, secret))
+
+
+def _character(character: str) -> str:
+    if character.isascii() and character.isalnum():
+        return character
+    raw = character.encode("utf-8", "surrogatepass")
+    units = character.encode("utf-16-be", "surrogatepass")
+    # Any number of backslashes is JSON within JSON.
+    escaped = "".join(rf"\\+u{_any_case(units[start : start + 2].hex())}" for start in range(0, len(units), 2))
+    forms = [_literal(raw), escaped, "".join(f"%{_any_case(f'{byte:02x}')}" for byte in raw)]
+    if character in '"/':
+        forms[0] = rf"\\*{_literal(raw)}"
+    elif character == "\\":
+        forms[0] = r"\\+"
+    elif character == " ":
+        forms.append(r"\+")
+    elif character in _SHORT_ESCAPES:
+        forms.append(rf"\\+{_SHORT_ESCAPES[character]}")
+    return f"(?:{'|'.join(forms)})"
+
+
+def _literal(data: bytes) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in data)
+
+
+def _any_case(hexadecimal: str) -> str:
+    return "".join(f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in hexadecimal)
+
+
+def _base64_forms(secret: str) -> list[str]:
+    """Return patterns for the secret inside base64, one an alignment.
+
+    The first and last letters also depend on the neighbours: the last is masked whatever it is; the first stays, for
+    a pattern that begins with any letter is five times slower, and it tells four bits at most.
+    """
+    raw = secret.encode("utf-8", "surrogatepass")
+    found: list[str] = []
+    for alignment, start in enumerate((0, 2, 3)):
+        groups, rest = divmod(alignment + len(raw), 3)
+        core = base64.b64encode(b"\0" * alignment + raw).decode()[start : groups * 4 + rest]
+        if len(core) >= _SHORTEST_INSIDE:
+            letters = "".join(_BASE64_LETTERS.get(letter, letter) for letter in core)
+            found.append(letters + (r"[0-9A-Za-z+/_\-]?" if rest else ""))
+    return found

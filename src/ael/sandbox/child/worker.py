@@ -12,6 +12,7 @@ import datetime
 import decimal
 import enum
 import errno
+import gc
 import json
 import marshal
 import math
@@ -257,6 +258,9 @@ class Worker:
                 self._check(request)
             else:
                 self.channel.send(self._run(blob, request))
+            # The step's globals and functions hold each other; while the host reads the answer, they are let go.
+            del message, blob, request
+            gc.collect()
 
     def _check(self, request: dict[str, Any]) -> None:
         for block in request["blocks"]:

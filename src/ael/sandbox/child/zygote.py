@@ -225,6 +225,8 @@ def become_child(
         kernel.limit_child(memory)
         ready.channel.descriptor = descriptor
         program.install()
+        # What came from the zygote is frozen: collecting costs what this child made, and copies no page.
+        gc.enable()
         ready.serve()
     except MemoryError:
         os._exit(71)
