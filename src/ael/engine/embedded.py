@@ -14,6 +14,8 @@ from ael.journal.events import Event, StepCancelled, StepFailed, StepSkipped, St
 #: Told of every event as it is recorded, before it is durable: (execution id, event).
 OnEvent = Callable[[str, Event], None]
 
+_ENDS = (StepSucceeded, StepFailed, StepSkipped)
+
 
 class EmbeddedHost:
     """Records one execution.
@@ -60,7 +62,7 @@ class EmbeddedHost:
         """See `Host.record`."""
         self.events.append(event)
         self._waiting.append(event)
-        if isinstance(event, StepSucceeded | StepFailed | StepSkipped):
+        if isinstance(event, _ENDS):
             self._ended[StepKey(event.step_id, event.index)] = event
         if self._on_event is not None:
             self._on_event(self._execution_id, event)

@@ -18,6 +18,7 @@ import msgspec
 from ael.engine.embedded import EmbeddedHost, OnEvent
 from ael.engine.interpreter import Interpreter
 from ael.engine.results import results
+from ael.engine.retry import BUILT_IN, retry_of
 from ael.engine.scope import Scope
 from ael.errors import (
     AelError,
@@ -49,6 +50,9 @@ MAX_DEPTH = 8
 
 #: Seconds that `finally` gets after a cancellation, which must be over within one second.
 _FINALLY_AFTER_CANCEL = 0.8
+
+#: Plans whose JSON is kept.
+_TEXTS_KEPT = 256
 
 #: Finds the plan of `NAME` or `NAME@VERSION`; raises `WorkflowNotFound`.
 ResolveWorkflow = Callable[[str], Awaitable[Plan]]
@@ -116,6 +120,8 @@ class Engine:
         self._options = options
         self._slots = asyncio.Semaphore(options.max_concurrent)
         self._queued = 0
+        self._texts: dict[int, tuple[Plan, bytes, str]] = {}
+        self._retry = retry_of(BUILT_IN, options.retry)
         self._runners: dict[str, StepRunner] = {
             "tool": ToolRunner(),
             "code": CodeRunner(),
@@ -136,6 +142,17 @@ class Engine:
                 return await run.to_the_end()
             except BaseExceptionGroup as group:
                 raise _first(group) from group
+
+    def text_of(self, plan: Plan) -> tuple[bytes, str]:
+        """Return the JSON of a plan and its digest; made once while the plan is in use."""
+        known = self._texts.get(id(plan))
+        if known is not None and known[0] is plan:
+            return known[1:]
+        if len(self._texts) >= _TEXTS_KEPT:
+            self._texts.clear()
+        text = msgspec.json.encode(plan)
+        self._texts[id(plan)] = (plan, text, digest(text))
+        return self._texts[id(plan)][1:]
 
     @asynccontextmanager
     async def _slot(self, request: Request) -> AsyncIterator[None]:
@@ -180,7 +197,7 @@ class _Run:
             self.scope,
             engine._runners,  # noqa: SLF001 # as above
             self._context,
-            retry=self.options.retry,
+            retry=engine._retry,  # noqa: SLF001 # as above
             max_parallel=parallel,
             max_steps=self.options.max_steps,
         )
@@ -285,7 +302,7 @@ class _Run:
             values=values,
             seed=seed,
             timeout_seconds=step.timeout,
-            limits=self._limits(step),
+            limits=self._limits(step) if is_code else self.options.limits,
             clock=started / 1000 if self.options.clock == "step" else None,
             host=_AttemptHost(self, step, seed, started),
             call=call,
@@ -320,13 +337,13 @@ class _Run:
 
     def _record_start(self) -> None:
         workflow, request = self.plan.workflow, self.request
-        definition = plan_text(self.plan)
+        definition, identity = self.engine.text_of(self.plan)
         self.host.record(
             events.ExecutionStarted(
                 at=self.host.now(),
                 workflow=workflow.name,
                 version=workflow.version,
-                definition_digest=digest(definition),
+                definition_digest=identity,
                 definition=msgspec.Raw(definition),
                 inputs=request.inputs,
                 seed=request.seed,
@@ -493,22 +510,6 @@ def kind_of(step: Step) -> str:
     if isinstance(step, CodeStep) and step.as_tool:
         return "tool"
     return str(step.__struct_config__.tag)
-
-
-_encode_plan = msgspec.json.Encoder().encode
-_plans: dict[int, tuple[Plan, bytes]] = {}
-
-
-def plan_text(plan: Plan) -> bytes:
-    """Return the JSON of a plan; encoded once per plan object while it is the one in use."""
-    known = _plans.get(id(plan))
-    if known is not None and known[0] is plan:
-        return known[1]
-    if len(_plans) > 256:
-        _plans.clear()
-    encoded = _encode_plan(plan)
-    _plans[id(plan)] = (plan, encoded)
-    return encoded
 
 
 def _seconds(value: float) -> str:

@@ -66,6 +66,8 @@ class Interpreter:
     async def run(self, section: Section) -> StepFailed | None:
         """Run one section; return the failure that stopped it, if any."""
         steps = self._plan.section(section)
+        if not steps:
+            return None
         graph = _Ready(steps, self._plan.dependencies)
         running: dict[asyncio.Task[StepEnded], Step] = {}
         async with asyncio.TaskGroup() as group:

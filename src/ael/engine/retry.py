@@ -65,21 +65,26 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def policy_of(step: Step, workflow: Workflow, configured: RetryPolicy) -> Policy:
-    """Merge the step's, the workflow's and the configuration's words, key by key."""
+    """Merge the step's and the workflow's words into `configured`, which states every key."""
     if step.on_error is not None:
         on_error: OnError = step.on_error
     elif step.retry is not None:
         on_error = "retry"
     else:
         on_error = workflow.defaults.on_error or "fail"
-    merged = BUILT_IN
-    for level in (configured, workflow.defaults.retry, step.retry):
+    return Policy(on_error=on_error, retry=retry_of(configured, workflow.defaults.retry, step.retry))
+
+
+def retry_of(base: RetryPolicy, *levels: RetryPolicy | None) -> RetryPolicy:
+    """Return `base` with what each level states, later levels last."""
+    merged = base
+    for level in levels:
         if level is not None:
             stated = {
                 field: value for field in RetryPolicy.__struct_fields__ if (value := getattr(level, field)) is not None
             }
             merged = msgspec.structs.replace(merged, **stated)
-    return Policy(on_error=on_error, retry=merged)
+    return merged
 
 
 def _fraction(seed: int, attempt: int) -> float:

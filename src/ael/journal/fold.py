@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal, assert_never
 
 import msgspec
@@ -102,6 +103,7 @@ class Execution(msgspec.Struct, kw_only=True):
     sandbox: tuple[str, ...] = ()
 
 
+@lru_cache(maxsize=256)
 def iso(milliseconds: int) -> str:
     """Return ISO 8601 with milliseconds, in UTC."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -120,6 +122,8 @@ class _Fold:
         self.execution = Execution(execution_id=execution_id)
         self.steps: dict[str, StepRun] = {}
         self.started = 0
+        #: When the attempt under way of a step or item began.
+        self.begun: dict[tuple[str, int | None], int] = {}
 
     def apply(self, event: Event) -> None:
         match event:
@@ -173,6 +177,9 @@ class _Fold:
         match event:
             case ev.StepStarted():
                 self._step_started(step, run, event)
+            case ev.StepSucceeded():
+                run.output = event.output
+                self._end_step(run, "completed", event, None)
             case ev.ToolCalled():
                 step.tool = step.tool or event.tool
                 run.calls.append(
@@ -181,16 +188,13 @@ class _Fold:
             case ev.ToolReturned():
                 _returned(run, event)
             case ev.StepRetried():
-                _close_attempt(run, event.at, event.error)
+                self._close_attempt(run, event, event.error)
                 run.printed += event.printed
-            case ev.StepSucceeded():
-                run.output = event.output
-                _end_step(run, "completed", event, None)
             case ev.StepFailed():
-                _end_step(run, "failed", event, event.error)
+                self._end_step(run, "failed", event, event.error)
             case ev.StepSkipped():
                 run.reason = event.reason
-                _end_step(run, "skipped", event, event.error)
+                self._end_step(run, "skipped", event, event.error)
             case ev.StepCancelled():
                 run.status, run.duration_ms = "cancelled", event.duration_ms
             case ev.StepWaiting():
@@ -208,6 +212,29 @@ class _Fold:
             step.items = [ItemRun(index=index, attempts=[], calls=[]) for index in range(event.items)]
         else:
             run.attempts.append(Attempt(number=event.attempt, started_at=iso(event.at)))
+            self.begun[event.step_id, event.index] = event.at
+
+    def _end_step(
+        self,
+        run: StepRun | ItemRun,
+        status: StepStatus,
+        event: ev.StepSucceeded | ev.StepFailed | ev.StepSkipped,
+        error: ErrorRecord | None,
+    ) -> None:
+        run.status, run.error, run.duration_ms = status, error, event.duration_ms
+        run.printed += event.printed
+        self._close_attempt(run, event, error)
+
+    def _close_attempt(
+        self,
+        run: StepRun | ItemRun,
+        event: ev.StepSucceeded | ev.StepFailed | ev.StepSkipped | ev.StepRetried,
+        error: ErrorRecord | None,
+    ) -> None:
+        begun = self.begun.pop((event.step_id, event.index), None)
+        if begun is not None and run.attempts:
+            attempt = run.attempts[-1]
+            attempt.error, attempt.duration_ms = error, float(max(0, event.at - begun))
 
     def finished(self) -> Execution:
         run = self.execution
@@ -232,22 +259,3 @@ def _returned(run: StepRun | ItemRun, event: ev.ToolReturned) -> None:
         if call.number == event.call and call.duration_ms is None:
             call.result, call.error, call.duration_ms = event.result, event.error, event.duration_ms
             return
-
-
-def _close_attempt(run: StepRun | ItemRun, at: int, error: ErrorRecord | None) -> None:
-    if run.attempts and run.attempts[-1].duration_ms is None:
-        attempt = run.attempts[-1]
-        attempt.error = error
-        begun = datetime.fromisoformat(attempt.started_at)
-        attempt.duration_ms = float(max(0, at - round(begun.timestamp() * 1000)))
-
-
-def _end_step(
-    run: StepRun | ItemRun,
-    status: StepStatus,
-    event: ev.StepSucceeded | ev.StepFailed | ev.StepSkipped,
-    error: ErrorRecord | None,
-) -> None:
-    run.status, run.error, run.duration_ms = status, error, event.duration_ms
-    run.printed += event.printed
-    _close_attempt(run, event.at, error)

@@ -1,10 +1,18 @@
 -- The journal's tables, version 1. Events are the truth; executions is an index of them for listings.
+-- A row holds the events of one append as a JSON array: numbers `first` up to, without, `next`.
 CREATE TABLE events (
     execution_id TEXT NOT NULL,
-    number INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    next INTEGER NOT NULL,
     sealed INTEGER NOT NULL,
     payload BLOB NOT NULL,
-    PRIMARY KEY (execution_id, number)
+    PRIMARY KEY (execution_id, first)
+) WITHOUT ROWID;
+
+-- The plans that executions ran, once each.
+CREATE TABLE definitions (
+    digest TEXT PRIMARY KEY,
+    text BLOB NOT NULL
 ) WITHOUT ROWID;
 
 CREATE TABLE executions (

@@ -37,11 +37,15 @@ _BUSY_LIMIT = 10.0
 _LAZY_PAUSE = 0.005
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Event).decode
+_decode = msgspec.json.Decoder(list[Event]).decode
+_NO_DEFINITION = msgspec.Raw(b"null")
 
 _T = TypeVar("_T")
-_Row = tuple[str, int, int, bytes]
-_INSERT = "INSERT INTO events (execution_id, number, sealed, payload) VALUES (?, ?, ?, ?)"
+_INSERT = (
+    "INSERT INTO events SELECT :id, :first, :next, :sealed, :payload WHERE :first = coalesce("
+    "(SELECT next FROM events WHERE execution_id = :id ORDER BY first DESC LIMIT 1), 0)"
+)
+_DEFINE = "INSERT OR IGNORE INTO definitions VALUES (?, ?)"
 _START = "INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?, ?)"
 _UPDATE = "UPDATE executions SET status = ?, completed_at = ? WHERE execution_id = ?"
 
@@ -49,7 +53,10 @@ _UPDATE = "UPDATE executions SET status = ?, completed_at = ? WHERE execution_id
 class _Append(msgspec.Struct):
     """One append on its way to the writer."""
 
-    rows: list[_Row]
+    execution_id: str
+    first: int
+    row: dict[str, str | int | bytes]
+    definition: tuple[str, bytes] | None
     start: tuple[str, str, str, str, int, None, str | None] | None
     update: tuple[str, int | None, str] | None
     done: Callable[[AelError | None], None]
@@ -63,6 +70,8 @@ class SqliteJournal:
         self._durability = durability
         self._seal = Seal(path.with_name(path.name + ".key"))
         self._sealed: set[str] = set()
+        #: The last update of the listing of each execution that runs.
+        self._told: dict[str, tuple[str, int | None, str]] = {}
         self._queue: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ael-journal-read")
@@ -123,31 +132,45 @@ class SqliteJournal:
     def _prepared(
         self, execution_id: str, first: int, events: Sequence[Event], done: Callable[[AelError | None], None]
     ) -> _Append:
-        """Encode rows, outside any transaction."""
-        start = None
-        status, completed = None, None
-        rows: list[_Row] = []
-        for number, event in enumerate(events, first):
-            if isinstance(event, ExecutionStarted):
-                start = (execution_id, event.workflow, event.version, "running", event.at, None, event.parent)
-                if event.secrets:
-                    # The key stands beside the file, so the directory must be there before the writer makes it.
-                    with _ours(self._path):
-                        _make_directory(self._path.parent)
-                    self._sealed.add(execution_id)
-            status = status_after(event) or status
-            if isinstance(event, TERMINAL):
-                completed = event.at
-            payload = _encode(event)
-            sealed = execution_id in self._sealed
-            if sealed:
+        """Encode a batch as one row, outside any transaction."""
+        start = definition = status = completed = None
+        head = events[0]
+        if isinstance(head, ExecutionStarted):
+            start = (execution_id, head.workflow, head.version, "running", head.at, None, head.parent)
+            definition = (head.definition_digest, bytes(head.definition))
+            events = [msgspec.structs.replace(head, definition=_NO_DEFINITION), *events[1:]]
+            if head.secrets:
+                # The key stands beside the file, so the directory must be there before the writer makes it.
                 with _ours(self._path):
-                    payload = self._seal.close(f"{execution_id}/{number}", payload)
-            rows.append((execution_id, number, int(sealed), payload))
+                    _make_directory(self._path.parent)
+                self._sealed.add(execution_id)
+        for event in events:
+            status = status_after(event) or status
+        if isinstance(events[-1], TERMINAL):
+            completed = events[-1].at
+        payload = _encode(events)
+        sealed = execution_id in self._sealed
+        if sealed:
+            with _ours(self._path):
+                payload = self._seal.close(f"{execution_id}/{first}", payload)
+            if completed is not None:
+                self._sealed.discard(execution_id)
+        # A start that goes on running and a batch without news change nothing in the listing.
+        update = (status, completed, execution_id) if status and not (start and status == "running") else None
+        if update == self._told.get(execution_id):
+            update = None
+        elif update is not None and completed is None:
+            self._told[execution_id] = update
         if completed is not None:
-            self._sealed.discard(execution_id)
-        update = None if status is None or (start and status == "running") else (status, completed, execution_id)
-        return _Append(rows, start, update, done)
+            self._told.pop(execution_id, None)
+        row: dict[str, str | int | bytes] = {
+            "id": execution_id,
+            "first": first,
+            "next": first + len(events),
+            "sealed": int(sealed),
+            "payload": payload,
+        }
+        return _Append(execution_id, first, row, definition, start, update, done)
 
     def _write(self) -> None:
         """Run the writer's thread until it is told to stop."""
@@ -187,16 +210,23 @@ class SqliteJournal:
     def _commit(self, connection: sqlite3.Connection, appends: list[_Append]) -> None:
         refused: dict[int, AelError] = {}
         connection.execute("BEGIN IMMEDIATE")
-        for index, append in enumerate(appends):
-            try:
-                _apply(connection, append)
-            except sqlite3.IntegrityError:
-                # One that conflicts takes back nothing of the others.
-                connection.execute("ROLLBACK TO one")
-                refused[index] = ExecutionConflict(
-                    f"event {append.rows[0][1]} of '{append.rows[0][0]}' is taken",
-                    suggestion="Another process runs this execution.",
-                )
+        try:
+            _apply(connection, appends)
+        except sqlite3.IntegrityError:
+            # One that conflicts takes back nothing of the others.
+            connection.execute("ROLLBACK")
+            connection.execute("BEGIN IMMEDIATE")
+            for index, append in enumerate(appends):
+                connection.execute("SAVEPOINT one")
+                try:
+                    _apply(connection, [append])
+                except sqlite3.IntegrityError:
+                    connection.execute("ROLLBACK TO one")
+                    refused[index] = ExecutionConflict(
+                        f"event {append.first} of '{append.execution_id}' is not the next",
+                        suggestion="Another process runs this execution.",
+                    )
+                connection.execute("RELEASE one")
         connection.execute("COMMIT")
         for index, append in enumerate(appends):
             append.done(refused.get(index))
@@ -223,26 +253,35 @@ class SqliteJournal:
         ).fetchall()
         execution_id = whole_id(given, [row[0] for row in found])
         rows = connection.execute(
-            "SELECT number, sealed, payload FROM events WHERE execution_id = ? ORDER BY number", (execution_id,)
+            "SELECT first, sealed, payload FROM events WHERE execution_id = ? ORDER BY first", (execution_id,)
         )
         events: list[Event] = []
-        for number, sealed, payload in rows:
-            data = self._seal.open(f"{execution_id}/{number}", payload) if sealed else payload
+        for first, sealed, payload in rows:
+            data = self._seal.open(f"{execution_id}/{first}", payload) if sealed else payload
             try:
-                events.append(_decode(data))
+                events += _decode(data)
             except msgspec.MsgspecError as error:
-                raise JournalUnavailable(f"event {number} of '{execution_id}' is damaged: {error}") from error
+                raise JournalUnavailable(f"event {first} of '{execution_id}' is damaged: {error}") from error
+        if events and isinstance(head := events[0], ExecutionStarted):
+            texts = connection.execute("SELECT text FROM definitions WHERE digest = ?", (head.definition_digest,))
+            text = next((row[0] for row in texts), b"null")
+            events[0] = msgspec.structs.replace(head, definition=msgspec.Raw(text))
         return execution_id, events
 
 
-def _apply(connection: sqlite3.Connection, append: _Append) -> None:
-    connection.execute("SAVEPOINT one")
-    connection.executemany(_INSERT, append.rows)
-    if append.start is not None:
-        connection.execute(_START, append.start)
-    if append.update is not None:
-        connection.execute(_UPDATE, append.update)
-    connection.execute("RELEASE one")
+def _apply(connection: sqlite3.Connection, appends: list[_Append]) -> None:
+    definitions = [append.definition for append in appends if append.definition is not None]
+    starts = [append.start for append in appends if append.start is not None]
+    updates = [append.update for append in appends if append.update is not None]
+    written = connection.executemany(_INSERT, [append.row for append in appends]).rowcount
+    if written != len(appends):
+        raise sqlite3.IntegrityError("an append does not follow what is there")
+    if definitions:
+        connection.executemany(_DEFINE, dict(definitions).items())
+    if starts:
+        connection.executemany(_START, starts)
+    if updates:
+        connection.executemany(_UPDATE, updates)
 
 
 def _summaries(

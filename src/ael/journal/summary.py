@@ -8,24 +8,20 @@ from ael.journal import ExecutionSummary
 from ael.journal import events as ev
 from ael.journal.events import Event
 
+_STATUS: dict[type, str] = {
+    ev.ExecutionStarted: "running",
+    ev.StepStarted: "running",
+    ev.StepWaiting: "waiting",
+    ev.ExecutionSucceeded: "completed",
+    ev.ExecutionFailed: "failed",
+    ev.ExecutionTimedOut: "timed_out",
+    ev.ExecutionCancelled: "cancelled",
+}
+
 
 def status_after(event: Event) -> str | None:
     """Return the execution's status that an event brings, or None when it changes nothing."""
-    match event:
-        case ev.ExecutionStarted() | ev.StepStarted():
-            return "running"
-        case ev.StepWaiting():
-            return "waiting"
-        case ev.ExecutionSucceeded():
-            return "completed"
-        case ev.ExecutionFailed():
-            return "failed"
-        case ev.ExecutionTimedOut():
-            return "timed_out"
-        case ev.ExecutionCancelled():
-            return "cancelled"
-        case _:
-            return None
+    return _STATUS.get(type(event))
 
 
 def summarize(execution_id: str, events: Sequence[Event]) -> ExecutionSummary:

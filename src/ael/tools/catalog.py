@@ -10,11 +10,23 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
+import msgspec
+
 from ael.errors import AelError, McpConnectionFailed, ToolUnavailable, did_you_mean
 from ael.tools import ToolInfo, ToolRef
 from ael.tools.servers import ServerConfig, ToolSource
 
 _SEPARATOR = "__"
+
+
+class _Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """What one source offers after include and exclude."""
+
+    #: As the source gave it.
+    listed: list[ToolInfo]
+    tools: list[ToolInfo]
+    #: By their own names and by those with the server's prefix.
+    by_name: dict[str, ToolInfo]
 
 
 class ToolCatalog:
@@ -27,6 +39,7 @@ class ToolCatalog:
         self._note = note
         self._sources = {source.name: source for source in sources}
         self._configs = dict(configs or {})
+        self._offers: dict[str, _Offer] = {}
 
     @property
     def sources(self) -> dict[str, ToolSource]:
@@ -53,10 +66,10 @@ class ToolCatalog:
     async def _find(self, server: str, tool: str, name: str) -> tuple[ToolInfo, ToolSource]:
         source = self._sources[server]
         offered = await self._offered(source)
-        for info in offered:
-            if info.ref.name == tool or self._shown(info.ref) == tool:
-                return info, source
-        names = [f"{server}{_SEPARATOR}{self._shown(info.ref)}" for info in offered]
+        info = offered.by_name.get(tool)
+        if info is not None:
+            return info, source
+        names = [f"{server}{_SEPARATOR}{self._shown(info.ref)}" for info in offered.tools]
         raise ToolUnavailable(
             f"server '{server}' offers no tool '{tool}'",
             suggestion=did_you_mean(name, names, "tool"),
@@ -99,17 +112,25 @@ class ToolCatalog:
             elif isinstance(answer, BaseException):
                 raise answer
             else:
-                offered += answer
+                offered += answer.tools
         return offered, failures
 
-    async def _offered(self, source: ToolSource) -> list[ToolInfo]:
+    async def _offered(self, source: ToolSource) -> _Offer:
+        """Return what a source offers here; a source gives the same list while nothing has changed."""
+        listed = await source.tools()
+        known = self._offers.get(source.name)
+        if known is not None and known.listed is listed:
+            return known
         chosen = self._configs.get(source.name, _ENABLED).tools
-        return [
+        tools = [
             info
-            for info in await source.tools()
+            for info in listed
             if any(fnmatchcase(info.ref.name, pattern) for pattern in chosen.include)
             and not any(fnmatchcase(info.ref.name, pattern) for pattern in chosen.exclude)
         ]
+        by_name = {self._shown(info.ref): info for info in tools} | {info.ref.name: info for info in tools}
+        offer = self._offers[source.name] = _Offer(listed=listed, tools=tools, by_name=by_name)
+        return offer
 
     def _shown(self, ref: ToolRef) -> str:
         """Return the bare name under which a tool is known: its own with the server's prefix."""

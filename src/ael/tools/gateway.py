@@ -55,7 +55,7 @@ class Gateway:
     def _check_scope(self, name: str, context: CallContext) -> None:
         if name == "python_exec" and context.origin == "code":
             raise ToolRejected("code cannot run code: python_exec is not for code steps", tool_name=name)
-        if not any(fnmatchcase(name, pattern) for pattern in context.scope):
+        if name not in context.scope and not any(fnmatchcase(name, pattern) for pattern in context.scope):
             listed = ", ".join(context.scope) or "none"
             raise ToolRejected(
                 f"this workflow may call: {listed}",

@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 from io import TextIOWrapper
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import click
 
@@ -87,6 +87,11 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except Exception as error:  # noqa: BLE001 # a defect of AEL: told under an id, the stack only to who asks for it
         _failures().report_defect(error, settings)
         code = 1
+    try:
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        # Nobody reads what we say besides the result; that is no failure.
+        _discard(sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -116,8 +121,12 @@ def _cannot_write(error: OSError) -> int:
     """Tell that standard output takes no more, unless its reader has gone; return the exit code."""
     if not isinstance(error, BrokenPipeError):
         click.echo(f"ael: {error}", err=True)
-    # What is left in the buffer would fail once more when Python flushes it at exit.
+    _discard(sys.stdout)
+    return 1
+
+
+def _discard(stream: TextIO) -> None:
+    """Send the rest of a stream nowhere: what is left in its buffer would fail once more at exit."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-    return 1
+        os.dup2(nowhere, stream.fileno())
