@@ -188,9 +188,22 @@ async def timed(work: Callable[[], Awaitable[None]]) -> float:
     return time.perf_counter() - begun
 
 
+async def _drop(work: Awaitable[object]) -> None:
+    await work
+
+
 def in_process_steps(count: int) -> str:
     """A workflow of so many steps, each a call of a tool in this process."""
     return "steps:\n" + "".join(f"  - {{id: s{index}, tool: nothing}}\n" for index in range(count))
+
+
+async def bare_loop(tools: ScriptedTools, steps: list[str]) -> dict[str, object]:
+    """The least that could be called an interpreter: calls in order, answers in a dictionary, nothing else."""
+    answers: dict[str, object] = {}
+    for step in steps:
+        result = await tools.call("nothing", {}, timeout_seconds=None, meta={})
+        answers[step] = result.structured_content
+    return answers
 
 
 async def engine_overhead(rounds: int) -> None:
@@ -203,6 +216,13 @@ async def engine_overhead(rounds: int) -> None:
             await place.run(plan)
             each = median_of([await timed(lambda: place.run(plan)) for _ in range(rounds)]) / steps * 1e6
             row(f"engine: tool step, one execution, {mode}", f"{each:.0f} us", target, met=each <= limit)
+            if mode == "off":
+                tools = ScriptedTools({"nothing": 1})
+                ids = [str(step.id) for step in plan.workflow.steps]
+                bare = (
+                    median_of([await timed(lambda: _drop(bare_loop(tools, ids))) for _ in range(rounds)]) / steps * 1e6
+                )
+                row("engine: the same calls from a bare loop in memory", f"{bare:.1f} us, {each / bare:.0f} x less", "")
             if mode == "commit":
                 plan = await place.plan(in_process_steps(10))
 

@@ -32,9 +32,10 @@ def environment(home: Path) -> dict[str, str]:
 def ael(environment: dict[str, str], tmp_path: Path) -> Ael:
     """Run `ael` in a directory of its own and return what it did."""
 
-    def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, stdin: str = "", **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "ael", *arguments],
+            input=stdin,
             env={**environment, **more},
             cwd=tmp_path,
             capture_output=True,

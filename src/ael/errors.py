@@ -95,9 +95,9 @@ class ErrorRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     code: str
     category: Category
     message: str
-    detail: str = ""
-    suggestion: str = ""
-    retryable: bool = False
+    detail: str
+    suggestion: str
+    retryable: bool
     step_id: str | None = None
     tool_name: str | None = None
     attempt: int | None = None
@@ -183,133 +183,195 @@ class ProblemsError(AelError):
 
 
 class ToolUnavailable(AelError):
+    """A tool is unknown, disabled, or on a server that is down; the detail says why."""
+
     code, category, template = "TOOL_UNAVAILABLE", "TOOL", "Tool '{tool_name}' is unavailable"
     retryable_by_default = True
 
 
 class ToolTimeout(AelError):
+    """A tool gave no answer in time; the call was cancelled at its server."""
+
     code, category, template = "TOOL_TIMEOUT", "TOOL", "Tool '{tool_name}' timed out after {timeout_seconds}s"
     retryable_by_default = True
 
 
 class ToolRejected(AelError):
+    """A call was refused: the tool is not in the workflow's scope, or code tried to run code."""
+
     code, category, template = "TOOL_REJECTED", "TOOL", "Tool '{tool_name}' rejected the request"
 
 
 class ToolFailed(AelError):
+    """A tool answered with an error; its own text is in the detail."""
+
     code, category, template = "TOOL_FAILED", "TOOL", "Tool execution failed"
     retryable_by_default = True
 
 
 class CodeSyntax(ProblemsError):
+    """Code does not parse; the location is in the YAML file."""
+
     code, category, template = "CODE_SYNTAX", "EXECUTION", "Syntax error in code block"
 
 
 class CodeRefused(ProblemsError):
+    """Code that was checked before it ran uses a forbidden import, name or attribute."""
+
     code, category, template = "CODE_SECURITY", "EXECUTION", "Security violation in code block"
 
 
 class CodeRuntime(AelError):
+    """Code raised an exception; the detail has its type and text, the location its line in the YAML file."""
+
     code, category, template = "CODE_RUNTIME", "EXECUTION", "Runtime error in code block"
 
 
 class CodeTimeout(AelError):
+    """Code was killed at its time limit."""
+
     code, category, template = "CODE_TIMEOUT", "EXECUTION", "Code execution timed out after {timeout_seconds}s"
 
 
 class CodeSecurity(AelError):
+    """Code used a forbidden import, name, attribute or system call while it ran."""
+
     code, category, template = "CODE_SECURITY", "EXECUTION", "Security violation in code block"
 
 
 class CodeMemory(AelError):
+    """Code needed more memory than its limit."""
+
     code, category, template = "CODE_MEMORY", "EXECUTION", "Code exceeded its memory limit"
 
 
 class CodeCrashed(AelError):
+    """The process that ran code died for another reason; the detail says what is known."""
+
     code, category, template = "CODE_CRASHED", "EXECUTION", "Code process died"
 
 
 class ResourceExhausted(AelError):
+    """Too many tool calls or steps, too large a result, or workflows nested too deep."""
+
     code, category, template = "RESOURCE_EXHAUSTED", "EXECUTION", "Resource limit reached"
 
 
 class SandboxUnavailable(AelError):
+    """The kernel's boundary around code cannot be set up here, so no code runs."""
+
     code, category, template = "SANDBOX_UNAVAILABLE", "SYSTEM", "Code sandbox is unavailable"
 
 
 class TemplateFailed(AelError):
+    """An expression failed: an undefined name, a wrong type, or a limit of evaluation."""
+
     code, category, template = "TEMPLATE_ERROR", "EXECUTION", "Template rendering failed"
 
 
 class InputInvalid(ProblemsError):
+    """The workflow's inputs break its declarations; all violations are listed."""
+
     code, category, template = "INPUT_INVALID", "VALIDATION", "Invalid workflow input"
 
 
 class ParamInvalid(AelError):
+    """The parameters of a call break the tool's schema; all violations are listed."""
+
     code, category, template = "PARAM_INVALID", "VALIDATION", "Invalid parameters for tool '{tool_name}'"
 
 
 class OutputInvalid(AelError):
+    """A result is not strict JSON, or breaks the path or schema of an output."""
+
     code, category, template = "OUTPUT_INVALID", "VALIDATION", "Invalid output"
 
 
 class ConfigInvalid(ProblemsError):
+    """The configuration file is wrong; all violations are listed with their places."""
+
     code, category, template = "CONFIG_INVALID", "SYSTEM", "Invalid configuration"
 
 
 class WorkflowInvalid(ProblemsError):
+    """The workflow file is wrong; all violations are listed with their places."""
+
     code, category, template = "WORKFLOW_INVALID", "VALIDATION", "Invalid workflow"
 
 
 class WorkflowNotFound(AelError):
+    """No registered workflow has this name or version, and no file this path."""
+
     code, category, template = "WORKFLOW_NOT_FOUND", "WORKFLOW", "Workflow '{workflow_id}' not found"
 
 
 class StepNotFound(ProblemsError):
+    """A step refers to another that does not exist."""
+
     code, category, template = "STEP_NOT_FOUND", "WORKFLOW", "Step '{missing}' not found"
 
 
 class CircularDependency(ProblemsError):
+    """Steps wait for each other; the detail shows the circle."""
+
     code, category, template = "CIRCULAR_DEPENDENCY", "WORKFLOW", "Circular dependency detected"
 
 
 class StepTimeout(AelError):
+    """An attempt of a step took longer than its time limit."""
+
     code, category, template = "STEP_TIMEOUT", "WORKFLOW", "Step '{step_id}' timed out after {timeout_seconds}s"
     retryable_by_default = True
 
 
 class WorkflowTimeout(AelError):
+    """The execution took longer than its time limit; time spent waiting on purpose does not count."""
+
     code, category, template = "WORKFLOW_TIMEOUT", "WORKFLOW", "Workflow timed out after {timeout_seconds}s"
 
 
 class ExecutionNotFound(AelError):
+    """No execution on record has this id."""
+
     code, category, template = "EXECUTION_NOT_FOUND", "WORKFLOW", "Execution '{execution_id}' not found"
 
 
 class ExecutionCancelled(AelError):
+    """The execution was stopped from outside."""
+
     code, category, template = "EXECUTION_CANCELLED", "WORKFLOW", "Execution was cancelled"
 
 
 class ExecutionConflict(AelError):
+    """Another process records the same execution, so this one stopped."""
+
     code, category, template = "EXECUTION_CONFLICT", "WORKFLOW", "Execution is changed by another process"
 
 
 class McpConnectionFailed(AelError):
+    """An MCP server that is needed cannot be started or reached; the detail has its command and last words."""
+
     code, category, template = "MCP_CONNECTION_FAILED", "SYSTEM", "Failed to connect to MCP server"
     retryable_by_default = True
 
 
 class JournalUnavailable(AelError):
+    """The record of executions cannot be read or written, so nothing goes on."""
+
     code, category, template = "JOURNAL_UNAVAILABLE", "SYSTEM", "Journal is unavailable"
     retryable_by_default = True
 
 
 class QueueFull(AelError):
+    """Too many executions run and wait; nothing was started."""
+
     code, category, template = "QUEUE_FULL", "SYSTEM", "Execution queue is full"
     retryable_by_default = True
 
 
 class InternalError(AelError):
+    """A defect of AEL: report the id; the log has the details."""
+
     code, category, template = "INTERNAL_ERROR", "SYSTEM", "Internal AEL error"
 
 
@@ -332,15 +394,21 @@ def did_you_mean(name: str, known: Sequence[str] | Iterable[str], noun: str = "n
     return f"Known {noun}s: {listed}."
 
 
-def _registry(base: type[AelError]) -> dict[str, type[AelError]]:
-    found = {base.code: base} if base.code else {}
-    for subclass in base.__subclasses__():
-        found |= _registry(subclass)
+def registered() -> list[type[AelError]]:
+    """Return every class that has a code."""
+    found: list[type[AelError]] = []
+    waiting: list[type[AelError]] = [AelError]
+    while waiting:
+        kind = waiting.pop()
+        found += [kind] if kind.code else []
+        waiting += kind.__subclasses__()
     return found
 
 
-#: Every code and its class.
-REGISTRY: dict[str, type[AelError]] = _registry(AelError)
+#: Every code and its class; of two classes of one code, the one that is made from a record.
+REGISTRY: dict[str, type[AelError]] = {
+    kind.code: kind for kind in sorted(registered(), key=lambda kind: not issubclass(kind, ProblemsError))
+}
 
 
 def from_record(record: ErrorRecord) -> AelError:

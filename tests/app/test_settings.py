@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ael.app.settings import Settings, load_settings
+from ael.app.build import step_timeout
+from ael.app.settings import ExecutionSection, Settings, load_settings
 from ael.errors import ConfigInvalid, Problem
 
 Write = Callable[..., Path]
@@ -449,3 +450,19 @@ def test_a_file_that_is_not_utf_8_is_an_error(write: Write) -> None:
     path = write("")
     path.write_bytes(b"server: {name: \xff}")
     assert re.search("UTF-8", problems(path)[0].message)
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [
+        ({}, 30),
+        ({"default_timeout": 10}, 10),
+        ({"default_timeout": 120}, 120),
+        ({"step_timeout": 5}, 5),
+        ({"step_timeout": 60, "default_timeout": 40}, 40),
+        ({"step_timeout": 60, "default_timeout": 400}, 60),
+    ],
+)
+def test_the_time_of_the_whole_moves_the_time_of_a_tool_step(given: dict[str, float], seconds: float) -> None:
+    section = ExecutionSection(default_timeout=given.get("default_timeout"), step_timeout=given.get("step_timeout"))
+    assert step_timeout(section) == seconds

@@ -54,7 +54,9 @@ def test_durations_have_the_unit_that_reads_best(milliseconds: float | None, sho
 
 
 def test_a_step_line_says_what_happened() -> None:
-    error = ErrorRecord(code="CODE_RUNTIME", category="EXECUTION", message="m")
+    error = ErrorRecord(
+        code="CODE_RUNTIME", category="EXECUTION", message="m", detail="", suggestion="", retryable=False
+    )
     failed = StepRun(step_id="a", kind="code", status="failed", duration_ms=2, error=error)
     assert step_line(failed, "a").endswith("2 ms  CODE_RUNTIME")
     skipped = StepRun(step_id="a", kind="code", status="skipped", reason="when", duration_ms=0)
@@ -69,6 +71,7 @@ def test_an_error_is_one_block_with_place_caret_and_repair(capsys: pytest.Captur
         message="Runtime error in code block",
         detail="ValueError: " + "word " * 40,
         suggestion="Check the numbers.",
+        retryable=False,
         step_id="sum",
         attempt=2,
         location=Location(file="f.yaml", line=2, column=1),
@@ -90,7 +93,13 @@ def test_a_place_whose_line_is_not_at_hand_is_named_without_it(
     source: Source | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place = Location(file="f.yaml", line=9, column=1)
-    print_error(ErrorRecord(code="C", category="SYSTEM", message="m", location=place), Globals(), source)
+    print_error(
+        ErrorRecord(
+            code="C", category="SYSTEM", message="m", detail="", suggestion="", retryable=False, location=place
+        ),
+        Globals(),
+        source,
+    )
     assert capsys.readouterr().err.splitlines() == ["C: m", "  in f.yaml:9:1"]
 
 

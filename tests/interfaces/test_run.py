@@ -160,6 +160,28 @@ steps: [{id: nothing, code: return 1}]
     assert json.loads(ael("run", path, "--input-file", inputs).stdout) == ["t", 3, [], False]
 
 
+@pytest.mark.parametrize(
+    "text", ['{"text": "\\ud83d\\ude00"}', "{text: \U0001f600}", "text: \U0001f600\n", 'text: "\\U0001F600"\n']
+)
+def test_an_input_file_is_json_or_yaml(ael, write: Write, text: str) -> None:
+    path = write(
+        "echo.yaml", "name: echo\nversion: 1\ninputs: [text]\nsteps: [{id: a, code: 'return inputs[\"text\"]'}]\n"
+    )
+    assert ael("run", path, "--input-file", write("inputs", text)).stdout == "\U0001f600\n"
+    assert ael("run", path, "--input-file", "-", stdin=text).stdout == "\U0001f600\n"
+
+
+@pytest.mark.parametrize("text", ['{"text": "a", "text": "b"}', '{"text": "\\ud83d"}', "[1]", "{"])
+def test_an_input_file_that_is_neither_is_told_with_its_place(ael, write: Write, text: str) -> None:
+    path = write(
+        "echo.yaml", "name: echo\nversion: 1\ninputs: [text]\nsteps: [{id: a, code: 'return inputs[\"text\"]'}]\n"
+    )
+    done = ael("run", path, "--input-file", write("inputs", text))
+    assert done.returncode == 1
+    assert "INPUT_INVALID" in done.stderr
+    assert "inputs" in done.stderr
+
+
 def test_every_violation_of_inputs_is_reported_at_once(ael, write: Write) -> None:
     path = write(
         "strict.yaml",

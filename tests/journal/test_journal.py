@@ -22,7 +22,7 @@ from ael.journal.fold import fold
 from ael.journal.memory import MemoryJournal
 from ael.journal.sqlite import SqliteJournal
 
-ERROR = ErrorRecord(code="CODE_RUNTIME", category="EXECUTION", message="m")
+ERROR = ErrorRecord(code="CODE_RUNTIME", category="EXECUTION", message="m", detail="", suggestion="", retryable=False)
 
 
 def start(at: int = 1000, secrets: tuple[str, ...] = (), **inputs: object) -> events.ExecutionStarted:

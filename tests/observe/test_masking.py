@@ -61,7 +61,9 @@ def test_a_log_line_stays_one_line(text: str) -> None:
 
 def test_a_secret_that_reads_like_a_state_leaves_records_whole() -> None:
     masker = Masker(["completed", "CODE_RUNTIME"])
-    error = ErrorRecord(code="CODE_RUNTIME", category="EXECUTION", message="m", detail="was completed")
+    error = ErrorRecord(
+        code="CODE_RUNTIME", category="EXECUTION", message="m", detail="was completed", suggestion="", retryable=False
+    )
     step = StepRun(step_id="completed", kind="code", status="completed", output=["completed"], error=error)
     masked = masker.record(Execution(execution_id="completed", status="completed", outputs="completed", steps=[step]))
     assert (masked.status, masked.outputs, masked.steps[0].step_id) == ("completed", MASK, "completed")

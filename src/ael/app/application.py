@@ -5,6 +5,7 @@ What leaves this room is masked: no secret is in an `Execution`, an event or an 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +25,7 @@ from ael.journal.events import Event, ExecutionStarted
 from ael.journal.fold import Execution, ItemRun, StepRun, fold, iso
 from ael.observe.masking import Masker, leaves
 from ael.sandbox.spawn import ZygoteProcess
-from ael.values import JSONValue
+from ael.values import JSONValue, decode
 from ael.workflow.inputs import parse_input, validate_inputs
 from ael.workflow.load import load_file
 from ael.workflow.model import Workflow
@@ -219,7 +220,9 @@ def config_schema() -> dict[str, JSONValue]:
 
 def parse_document(text: str, name: str) -> dict[str, JSONValue]:
     """Return the mapping that a JSON or YAML text holds; raises `InputInvalid`."""
-    reader: Reader | None = None
+    given = _json_object(text)
+    if given is not None:
+        return given
     try:
         reader = Reader(text, name)
         found = reader.json(reader.root(), "")
@@ -229,4 +232,26 @@ def parse_document(text: str, name: str) -> dict[str, JSONValue]:
         raise InputInvalid(reader.problems)
     if not isinstance(found, dict):
         raise InputInvalid([Problem(message=f"'{name}' holds no mapping of inputs", suggestion="Write `name: value`.")])
+    return found
+
+
+def _json_object(text: str) -> dict[str, JSONValue] | None:
+    r"""Return an object in JSON, which YAML would misread where it writes an emoji as `"\ud83d\ude00"`.
+
+    None for all else, also for JSON that is wrong: the YAML reader says what and where.
+    """
+    if text.lstrip()[:1] != "{":
+        return None
+    try:
+        decode(text)
+        found: dict[str, JSONValue] = json.loads(text, object_pairs_hook=_without_duplicates)
+    except (ValueError, msgspec.DecodeError, RecursionError):
+        return None
+    return found
+
+
+def _without_duplicates(pairs: list[tuple[str, JSONValue]]) -> dict[str, JSONValue]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
     return found

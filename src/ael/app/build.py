@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ael.app.definitions import Definitions
 from ael.app.plan_cache import PlanCache
-from ael.app.settings import Settings
+from ael.app.settings import ExecutionSection, Settings
 from ael.engine.engine import Engine, EngineOptions
 from ael.journal import Journal
 from ael.journal.memory import MemoryJournal
@@ -18,7 +18,8 @@ from ael.tools.catalog import ToolCatalog
 from ael.tools.gateway import Gateway
 from ael.tools.servers import McpServer
 
-_DEFAULT_TIMEOUT = 300.0
+#: Seconds of a whole execution and of a tool step, where nothing says otherwise.
+_DEFAULT_TIMEOUT, _STEP_TIMEOUT = 300.0, 30.0
 
 
 class Parts:
@@ -55,7 +56,7 @@ class Parts:
         if self._catalog is None:
             refused = self.settings.servers_refused
             configs = {} if refused else self.settings.servers
-            timeout = self.settings.file.execution.step_timeout
+            timeout = step_timeout(self.settings.file.execution)
             servers = [McpServer(name, config, timeout) for name, config in configs.items()]
             self._catalog = ToolCatalog(servers, configs, note=refused)
         return self._catalog
@@ -84,6 +85,14 @@ class Parts:
 def build(settings: Settings) -> Parts:
     """Assemble an application; starts and opens nothing."""
     return Parts(settings)
+
+
+def step_timeout(execution: ExecutionSection) -> float:
+    """Return the seconds of a tool step that names none; those of the whole execution, where given, move them."""
+    whole, step = execution.default_timeout, execution.step_timeout
+    if step is None:
+        return whole or _STEP_TIMEOUT
+    return step if whole is None else min(step, whole)
 
 
 def engine_options(settings: Settings) -> EngineOptions:

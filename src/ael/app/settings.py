@@ -123,7 +123,7 @@ class ExecutionSection(_Section, frozen=True, kw_only=True):
     parallel: bool = True
     max_parallel_steps: int = 8
     default_timeout: float | None = None
-    step_timeout: float = 30.0
+    step_timeout: float | None = None
     max_steps: int = 1000
     retention: Retention = Retention()
     on_disconnect: Literal["cancel", "continue"] = "cancel"

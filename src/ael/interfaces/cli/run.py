@@ -20,7 +20,7 @@ from ael.interfaces.cli.options import Globals, global_options
     multiple=True,
     help="An input; typed by its declaration. @FILE reads a file, @@ is a literal @.",
 )
-@click.option("--input-file", metavar="F", help="A JSON or YAML file with inputs.")
+@click.option("--input-file", metavar="F", help="A JSON or YAML file with inputs; - is standard input.")
 @click.option(
     "-t",
     "--timeout",

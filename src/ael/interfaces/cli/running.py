@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -205,8 +206,10 @@ def _preview_lines(number: int, step: PreviewStep) -> list[str]:
 
 
 def _text_of(path: str) -> str:
+    """Return the text of a file, or of standard input where the path is `-`."""
     try:
-        return Path(path).read_text(encoding="utf-8")
+        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        return data.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise InputInvalid([Problem(message=f"'{path}' cannot be read: {reason}")]) from error
