@@ -69,7 +69,7 @@ async def test_real_servers_of_the_older_era_answer_through_the_gateway(serve) -
     assert "Nowhere" in wrong.detail
 
 
-@pytest.mark.parametrize("way", ["plain", "modern"])
+@pytest.mark.parametrize("way", ["plain", "modern", "slow_modern", "mute"])
 async def test_both_eras_carry_parameters_and_the_idempotency_key(serve, way: str) -> None:
     call = serve(s=hostile(way))
     found = await call("act", n=4)

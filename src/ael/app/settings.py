@@ -166,7 +166,8 @@ class LogOptions(_Section, frozen=True, kw_only=True):
 class LoggingSection(_Section, frozen=True, kw_only=True):
     """`logging`."""
 
-    level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    #: None: INFO where AEL serves, WARNING in a command that ends by itself.
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] | None = None
     format: Literal["text", "json"] = "text"
     components: LogComponents = LogComponents()
     options: LogOptions = LogOptions()

@@ -216,7 +216,7 @@ class _Run:
                 timeout_seconds=_seconds(self.timer.seconds),
             ).record()
             await self._clean_up(record)
-            end = events.ExecutionTimedOut(at=self.host.now(), error=record)
+            end = events.ExecutionTimedOut(at=self.host.now(), error=record, sandbox=self._layers())
         except asyncio.CancelledError:
             record = ExecutionCancelled("it was stopped from outside").record()
             await self._after_cancel(record)
@@ -244,8 +244,8 @@ class _Run:
         if error is None and last is not None:
             error = last.error
         if error is not None:
-            return events.ExecutionFailed(at=self.host.now(), error=error)
-        return events.ExecutionSucceeded(at=self.host.now(), outputs=outputs)
+            return events.ExecutionFailed(at=self.host.now(), error=error, sandbox=self._layers())
+        return events.ExecutionSucceeded(at=self.host.now(), outputs=outputs, sandbox=self._layers())
 
     async def _clean_up(self, error: ErrorRecord) -> None:
         """Run `on_failure` and `finally` after the time limit, under a fresh one of the same length."""
@@ -270,7 +270,7 @@ class _Run:
                     await self.interpreter.run("finally")
             except TimeoutError:
                 error = msgspec.structs.replace(error, detail=f"{error.detail}; finally was cut off")
-        self.host.record(events.ExecutionCancelled(at=self.host.now(), error=error))
+        self.host.record(events.ExecutionCancelled(at=self.host.now(), error=error, sandbox=self._layers()))
         await self.host.commit()
 
     # -- what the interpreter asks for --------------------------------------------------------------------------
@@ -335,6 +335,9 @@ class _Run:
             yield
         self.session = None
 
+    def _layers(self) -> tuple[str, ...]:
+        return self.engine._sandbox.layers() if self.plan.code else ()  # noqa: SLF001 # as above
+
     def _record_start(self) -> None:
         workflow, request = self.plan.workflow, self.request
         definition, identity = self.engine.text_of(self.plan)
@@ -352,7 +355,6 @@ class _Run:
                 parent_step=request.parent_step,
                 steps=tuple((step.id, kind_of(step)) for name in SECTIONS for step in self.plan.section(name)),
                 secrets=request.secrets,
-                sandbox=self.engine._sandbox.layers(),  # noqa: SLF001 # as above
             )
         )
 

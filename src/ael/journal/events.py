@@ -43,8 +43,6 @@ class ExecutionStarted(_Event, tag=True, frozen=True, kw_only=True):
     steps: tuple[tuple[str, str], ...] = ()
     #: Values that every reader masks.
     secrets: tuple[str, ...] = ()
-    #: Sandbox layers in force, for the record.
-    sandbox: tuple[str, ...] = ()
 
 
 class StepStarted(_StepEvent, tag=True, frozen=True, kw_only=True):
@@ -132,25 +130,30 @@ class StepWaiting(_StepEvent, tag=True, frozen=True, kw_only=True):
     until: int | None = None
 
 
-class ExecutionSucceeded(_Event, tag=True, frozen=True, kw_only=True):
+class _ExecutionEnded(_Event, frozen=True, kw_only=True):
+    #: Layers of the sandbox that held, where code ran.
+    sandbox: tuple[str, ...] = ()
+
+
+class ExecutionSucceeded(_ExecutionEnded, tag=True, frozen=True, kw_only=True):
     """The execution gave its result."""
 
     outputs: JSONValue
 
 
-class ExecutionFailed(_Event, tag=True, frozen=True, kw_only=True):
+class ExecutionFailed(_ExecutionEnded, tag=True, frozen=True, kw_only=True):
     """The execution failed."""
 
     error: ErrorRecord
 
 
-class ExecutionTimedOut(_Event, tag=True, frozen=True, kw_only=True):
+class ExecutionTimedOut(_ExecutionEnded, tag=True, frozen=True, kw_only=True):
     """The execution took longer than its limit."""
 
     error: ErrorRecord
 
 
-class ExecutionCancelled(_Event, tag=True, frozen=True, kw_only=True):
+class ExecutionCancelled(_ExecutionEnded, tag=True, frozen=True, kw_only=True):
     """The execution was stopped from outside."""
 
     error: ErrorRecord

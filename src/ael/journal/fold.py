@@ -138,7 +138,7 @@ class _Fold:
         run = self.execution
         run.workflow_id, run.workflow_version = event.workflow, event.version
         run.status, run.started_at, run.inputs = "running", iso(event.at), event.inputs
-        run.seed, run.principal, run.parent, run.sandbox = event.seed, event.principal, event.parent, event.sandbox
+        run.seed, run.principal, run.parent = event.seed, event.principal, event.parent
         self.started = event.at
         for step_id, kind in event.steps:
             self.steps[step_id] = StepRun(step_id=step_id, kind=kind, attempts=[], calls=[])
@@ -147,7 +147,7 @@ class _Fold:
         self, event: ev.ExecutionSucceeded | ev.ExecutionFailed | ev.ExecutionTimedOut | ev.ExecutionCancelled
     ) -> None:
         run = self.execution
-        run.completed_at, run.duration_ms = iso(event.at), float(event.at - self.started)
+        run.completed_at, run.duration_ms, run.sandbox = iso(event.at), float(event.at - self.started), event.sandbox
         match event:
             case ev.ExecutionSucceeded():
                 run.status, run.outputs = "completed", event.outputs

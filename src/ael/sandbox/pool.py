@@ -7,6 +7,7 @@ may be taken away when others wait; that also keeps nested executions from waiti
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -54,6 +55,8 @@ from ael.sandbox.wire import (
 )
 from ael.sandbox.zygotes import Child, Zygote, ZygoteGone
 from ael.values import JSONValue
+
+_log = logging.getLogger("ael.sandbox")
 
 #: Seconds that an idle child is left to its execution while others wait.
 _GRACE = 0.05
@@ -225,6 +228,8 @@ class KernelSandbox:
             zygote = self._early.pop(packages, None) or Zygote(packages, guarded=self._guarded, skip=self._skip)
             await zygote.ready()
             self._zygotes[packages] = zygote
+            absent = "".join(f"; without {name}: {reason}" for name, reason in zygote.absent.items())
+            _log.info("sandbox of profile '%s' ready: %s%s", packages.profile, ", ".join(zygote.layers), absent)
             return zygote
 
     async def _place(self) -> None:

@@ -103,23 +103,47 @@ class StdioClient:
         return client
 
     async def _negotiate(self, patience: float) -> None:
-        """Try the modern era, and the handshake as soon as the server refuses or keeps silent."""
+        """Try the modern era, and the handshake when the server refuses it.
+
+        A server that keeps silent is slow to start, or of the older era and without manners: it is asked both ways,
+        and its first yes counts, since a modern server that is slow refuses the handshake later.
+        """
+        discover = asyncio.create_task(self._discover(patience))
+        await asyncio.wait((discover,), timeout=min(patience, _DISCOVER_PATIENCE))
+        handshake: asyncio.Task[None] | None = None
         try:
-            answer = await self.peer.request(
-                "server/discover", _meta(MODERN_VERSIONS[-1]), min(patience, _DISCOVER_PATIENCE)
-            )
-            found = _decode_any(answer)
-        except (RpcError, PeerTimeout, InvalidAnswer):
-            found = {}
-        except (msgspec.MsgspecError, UnicodeError):
-            found = {}
-        offered = found.get("supportedVersions")
+            if discover.done() and (version := discover.result()):
+                return self._serve_modern(version)
+            handshake = asyncio.create_task(self._initialize(patience))
+            waiting: set[asyncio.Task[Any]] = {handshake, discover} if not discover.done() else {handshake}
+            while waiting:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                if discover in done and (version := discover.result()):
+                    return self._serve_modern(version)
+                if handshake in done and handshake.exception() is None:
+                    return None
+            return await handshake
+        finally:
+            for task in (discover, handshake):
+                if task is not None and not task.done():
+                    task.cancel()
+                    await asyncio.wait((task,))
+                if task is not None and not task.cancelled():
+                    task.exception()
+
+    def _serve_modern(self, version: str) -> None:
+        self.version = version
+        self._envelope = _meta(version)["_meta"]
+
+    async def _discover(self, patience: float) -> str:
+        """Return the latest version of the modern era that both sides know; empty when there is none."""
+        try:
+            answer = await self.peer.request("server/discover", _meta(MODERN_VERSIONS[-1]), patience)
+            offered = _decode_any(answer).get("supportedVersions")
+        except (RpcError, PeerTimeout, InvalidAnswer, msgspec.MsgspecError, UnicodeError):
+            return ""
         mutual = [version for version in MODERN_VERSIONS if isinstance(offered, list) and version in offered]
-        if mutual:
-            self.version = mutual[-1]
-            self._envelope = _meta(self.version)["_meta"]
-            return
-        await self._initialize(patience)
+        return mutual[-1] if mutual else ""
 
     async def _initialize(self, patience: float) -> None:
         asked = {

@@ -41,11 +41,18 @@ if WAY in {"silent", "garbage"}:
 if WAY == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
+asked = None
 for line in sys.stdin:
     message = json.loads(line)
     number, method = message.get("id"), message["method"]
     if method == "server/discover" and WAY == "modern":
         answer(number, {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}})
+    elif method == "server/discover" and WAY in {"slow_modern", "mute"}:
+        asked = number
+    elif method == "initialize" and WAY == "slow_modern":
+        # What it was asked first it answers first, and by then it serves the modern era.
+        answer(asked, {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}})
+        say({"jsonrpc": "2.0", "id": number, "error": {"code": -32022, "message": "this connection is modern"}})
     elif method == "initialize":
         answer(
             number, {"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {"name": "h", "version": "1"}}

@@ -31,7 +31,7 @@ def read_settings(settings: Globals) -> Settings:
     """Read the configuration, and set up logging as it and -v say; raises `ConfigInvalid`."""
     read = load_settings(settings.config)
     section = read.file.logging
-    level = ("DEBUG" if settings.verbose > 1 else "INFO") if settings.verbose else section.level
+    level = ("DEBUG" if settings.verbose > 1 else "INFO") if settings.verbose else section.level or "WARNING"
     configure(
         "ERROR" if settings.quiet else level,
         section.format,

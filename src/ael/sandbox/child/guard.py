@@ -490,6 +490,8 @@ class World:
         numpy = sys.modules.get("numpy")
         if numpy is not None:
             numpy.random.seed(self.chance.getrandbits(32))
+            # Where default_rng(), SeedSequence() and every bit generator without a seed get theirs from.
+            numpy.random.bit_generator.randbits = self.chance.getrandbits
 
     def now(self) -> float:
         return real_time.time() if self.clock is None else self.clock

@@ -9,15 +9,35 @@
 The order of the steps matters: what is imported late fails once the root is empty.
 """
 
-import array
 import ctypes
-import gc
-import json
 import os
-import signal
-import socket
-import struct
 import sys
+
+ADDR_NO_RANDOMIZE = 0x0040000
+
+
+def fix_addresses() -> None:
+    """Start over without address-space randomization, where the system allows: the order of sets follows addresses."""
+    libc = ctypes.CDLL(None)
+    persona = libc.personality(ctypes.c_ulong(0xFFFFFFFF))
+    # What is refused stays as it was, and then there is no second start.
+    if persona != -1 and not persona & ADDR_NO_RANDOMIZE:
+        libc.personality(ctypes.c_ulong(persona | ADDR_NO_RANDOMIZE))
+        if libc.personality(ctypes.c_ulong(0xFFFFFFFF)) & ADDR_NO_RANDOMIZE:
+            os.execv(sys.executable, sys.orig_argv)  # noqa: S606 # ourselves, as we were started
+
+
+if __name__ == "__main__":
+    fix_addresses()
+
+import array  # noqa: E402 # what follows would be imported twice
+import gc  # noqa: E402 # as above
+import json  # noqa: E402 # as above
+import signal  # noqa: E402 # as above
+import socket  # noqa: E402 # as above
+import struct  # noqa: E402 # as above
+from collections.abc import Callable  # noqa: E402 # as above
+from functools import partial  # noqa: E402 # as above
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 # pathlib is not imported here
 CONFIG = json.loads(sys.argv[1])
@@ -172,6 +192,7 @@ def worker_of(allowed: frozenset[str], facades: guard.Facades, world: guard.Worl
 
 def serve(control: socket.socket, fork: object, program: kernel.Filter, base: int, ready: worker.Worker) -> None:
     """Answer the host for ever."""
+    rehearse(fork)
     while True:
         message = control.recv(64)
         if not message:
@@ -180,19 +201,37 @@ def serve(control: socket.socket, fork: object, program: kernel.Filter, base: in
             reap(control, message)
             continue
         (memory,) = struct.unpack_from("<Q", message, 1)
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        # fork() of libc, without Python's hooks: the child does nothing that would need them.
-        pid = fork()  # type: ignore[operator]  # a C function
-        if pid == 0:
-            become_child(control, ours, theirs, program, base + memory, ready)
-        try:
-            pidfd = os.pidfd_open(pid)
-            rights = array.array("i", [ours.fileno(), pidfd])
-            control.sendmsg([struct.pack("<i", pid)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
-            os.close(pidfd)
-        finally:
-            ours.close()
-            theirs.close()
+        bear(control, fork, partial(become_child, control, program=program, memory=base + memory, ready=ready))
+
+
+def rehearse(fork: object) -> None:
+    """Bear children for nobody: the first of them leaves objects behind, and all that follow shall be alike."""
+    host, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for _ in range(2):
+        host.send(b"F" + struct.pack("<Q", 0))
+        struct.unpack_from("<Q", control.recv(64), 1)
+        pid = bear(control, fork, lambda ours, theirs: os._exit(0))
+        reap(control, b"R" + struct.pack("<i", pid))
+    host.close()
+    control.close()
+
+
+def bear(control: socket.socket, fork: object, live: Callable[[socket.socket, socket.socket], object]) -> int:
+    """Fork a child that calls `live`, which never returns; send its pid, socket and pidfd, and return its pid."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    # fork() of libc, without Python's hooks: the child does nothing that would need them.
+    pid: int = fork()  # type: ignore[operator]  # a C function
+    if pid == 0:
+        live(ours, theirs)
+    try:
+        pidfd = os.pidfd_open(pid)
+        rights = array.array("i", [ours.fileno(), pidfd])
+        control.sendmsg([struct.pack("<i", pid)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+        os.close(pidfd)
+    finally:
+        ours.close()
+        theirs.close()
+    return pid
 
 
 def reap(control: socket.socket, message: bytes) -> None:
