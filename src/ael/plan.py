@@ -8,6 +8,7 @@ Code is not parsed here: a throwaway child of the sandbox does that and hands in
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Literal, TypeAlias
@@ -24,6 +25,7 @@ from ael.errors import (
     StepNotFound,
     WorkflowInvalid,
     did_you_mean,
+    nearest,
 )
 from ael.values import JSONValue
 from ael.workflow.code_templates import SCOPE, BoundCode, bind_code
@@ -57,6 +59,12 @@ _OF_CODE: dict[str, type[ProblemsError]] = {"CODE_SYNTAX": CodeSyntax, "CODE_SEC
 
 #: Scope names that every template may use.
 _ROOTS = ("inputs", "steps", "execution", "workflow", "env")
+
+#: What a step's result has, as `engine.scope` gives it.
+_STEP_FIELDS = ("output", "status", "error", "duration_ms", "success", "step_id")
+
+#: Where a message of Python's parser names another line of the code.
+_ON_LINE = re.compile(r"\bon line (\d+)\b")
 
 
 class CodeProblem(msgspec.Struct, frozen=True, kw_only=True):
@@ -315,6 +323,20 @@ class _Planner:
             self._problem(StepNotFound, where, text, reference.offset, f"unknown step '{name}'", hint)
         else:
             read[name] = None
+            self._check_field(where, text, reference)
+
+    def _check_field(self, where: str, text: str, reference: Reference) -> None:
+        """Report a field that no step's result has."""
+        if len(reference.path) < 2 or reference.guarded:
+            return
+        name, field = reference.path[:2]
+        if isinstance(field, str) and field not in _STEP_FIELDS:
+            close = nearest(field, _STEP_FIELDS)
+            meant = close or f"output.{field}"
+            message = f"the result of step '{name}' has no '{field}'"
+            self._problem(
+                WorkflowInvalid, where, text, reference.offset, message, f"Did you mean 'steps.{name}.{meant}'?"
+            )
 
     def _code_reads(self, path: str, step: Step, scope: set[str], read: dict[StepId, None]) -> bool:
         """Take over what the child found in a code block; return whether it reads steps by computed names."""
@@ -323,14 +345,18 @@ class _Planner:
         code = step.code if isinstance(step, CodeStep) else ""
         first = code_first_line(self.source, path)
         dynamic = facts.dynamic_steps
-        for _, template in block.placeholders:
-            dynamic |= self._references(where, template.source, template.references, scope, step.id, read)
+        for (_, template), (_, end) in zip(block.placeholders, block.offsets, strict=True):
+            start = end - len(template.source)
+            moved = [msgspec.structs.replace(one, offset=one.offset + start) for one in template.references]
+            dynamic |= self._references(where, code, moved, scope, step.id, read)
         for warning in block.warnings:
             self.warnings.append(
                 problem_at(self.source, where, code, warning.offset, warning.message, warning.suggestion, "warning")
             )
         for found in facts.problems:
             line, column = block.original_position(found.line, found.column)
+            if found.code == "CODE_SYNTAX":
+                found = _in_lines_of_file(found, block, first)  # noqa: PLW2901 # the same problem, in other words
             problem = self._code_problem(path, first + line - 1, column, found)
             if found.severity == "warning":
                 self.warnings.append(problem)
@@ -349,7 +375,8 @@ class _Planner:
                 )
             )
         for name in facts.steps:
-            reference = Reference(root="steps", path=(name,), offset=max(code.find(name), 0))
+            written = next((quote + name for quote in "'\"" if f"{quote}{name}{quote}" in code), "")
+            reference = Reference(root="steps", path=(name,), offset=code.find(written) + len(written[:1]))
             self._check_step(where, code, reference, step.id, read)
         return dynamic
 
@@ -377,14 +404,14 @@ class _Planner:
             if spec.value is not msgspec.UNSET:
                 values.append((f"{base}.value", spec.value))
             if spec.from_path is not None:
-                self._check_output_path(f"{base}.from_path", spec.from_path)
+                self._check_output_path(f"{base}.from_path", spec.from_path, guarded=spec.default is not msgspec.UNSET)
         for base, value in values:
             for suffix, text in templates_in(value):
                 template = self._parse(base + suffix, text, expression=False)
                 if template is not None:
                     self._references(base + suffix, text, template.references, scope, None, ignored)
 
-    def _check_output_path(self, where: str, text: str) -> None:
+    def _check_output_path(self, where: str, text: str, *, guarded: bool) -> None:
         try:
             parts = parse_path(text)
         except PathSyntaxError as error:
@@ -394,7 +421,7 @@ class _Planner:
             hint = f"Did you mean 'steps.{text}'?" if parts[0] in self.ids else did_you_mean(str(parts[0]), _ROOTS)
             self._problem(WorkflowInvalid, where, text, 0, f"the path starts with '{parts[0]}'", hint)
         elif parts[0] in ("steps", "inputs") and len(parts) > 1:
-            reference = Reference(root=str(parts[0]), path=(parts[1],), offset=len(str(parts[0])) + 1)
+            reference = Reference(root=str(parts[0]), path=parts[1:3], offset=len(str(parts[0])) + 1, guarded=guarded)
             if parts[0] == "steps":
                 self._check_step(where, text, reference, None, {})
             else:
@@ -628,6 +655,15 @@ def _shifts(block: BoundCode) -> tuple[tuple[int, int], ...]:
     return tuple(shifts)
 
 
+def _in_lines_of_file(found: CodeProblem, block: BoundCode, first: int) -> CodeProblem:
+    """Return a problem whose message counts the lines that it names from the file's first line."""
+
+    def renumbered(match: re.Match[str]) -> str:
+        return f"on line {first + block.original_position(int(match[1]), 1)[0] - 1}"
+
+    return msgspec.structs.replace(found, message=_ON_LINE.sub(renumbered, found.message))
+
+
 def _line(text: str, number: int) -> str:
     lines = text.splitlines()
     return lines[number - 1] if 0 < number <= len(lines) else ""
@@ -653,7 +689,9 @@ def problem_at(
         if below:
             line, column = line + below, column + len(before) - before.rfind("\n") - 1
         else:
-            quoted = _line(source.text, line)[column - 1 : column] in {"'", '"'}
+            opening = _line(source.text, line)[column - 1 : column]
+            # A quote that the text itself begins with is none of YAML's.
+            quoted = opening in {"'", '"'} and not text.startswith(opening)
             column += len(before) + quoted
     return Problem(
         message=message,

@@ -58,13 +58,24 @@ def digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def check(value: object, *, path: str = "", depth: int = 0) -> None:
+def _check_text(value: str, path: str) -> None:
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise OutputInvalid(f"{path or 'value'} holds half a character (a lone surrogate)") from None
+
+
+def check(value: object, *, path: str = "", depth: int = 0) -> None:  # noqa: C901, PLR0912 # one case for each kind
     """Raise `OutputInvalid` naming path and type of the first part that is not strict JSON.
 
     Accepts None, bool, int within 64 bits, finite float, str, list, dict with str keys, at most 64 levels.
     """
     kind = type(value)
-    if kind in (str, bool) or value is None:
+    if kind is bool or value is None:
+        return
+    if kind is str:
+        _check_text(value, path)  # type: ignore[arg-type]  # kind is str
         return
     if kind is int:
         if not -(2**63) <= value < 2**64:  # type: ignore[operator]  # kind is int

@@ -232,7 +232,9 @@ async def test_names_made_at_run_time_are_checked_too(sandbox: KernelSandbox, co
 
 @pytest.mark.parametrize("name", ["json", "re", "datetime", "random", "math"])
 async def test_modules_cannot_be_changed(sandbox: KernelSandbox, name: str) -> None:
-    error = await failure(sandbox, f"import {name}\n{name}.x = 1")
+    (facts,) = await sandbox.check(STANDARD, [CodeSource(step_id="s", source=f"import {name}\n{name}.x = 1")])
+    assert "cannot be changed" in facts.problems[0].message
+    error = await failure(sandbox, f"import {name}\nother = {name}\nother.x = 1")
     assert "cannot be " in error.detail or "has no attribute" in error.detail or error.code == "CODE_RUNTIME"
 
 
@@ -347,6 +349,27 @@ async def test_the_pool_recovers_when_its_zygote_is_killed(sandbox: KernelSandbo
             await session.run(CodeRequest(blob=blob), kill)
         assert caught.value.error.code == "CODE_CRASHED"  # type: ignore[attr-defined]  # an AelError
     assert await run(sandbox, "return 2") == 2
+
+
+async def test_answers_that_a_step_did_not_read_do_not_reach_the_next_one(sandbox: KernelSandbox) -> None:
+    hasty = "import asyncio\nfor _ in range(5): asyncio.create_task(tools.call('t'))\nawait asyncio.sleep(0)\nreturn 1"
+    first, second = await blob_of(sandbox, hasty), await blob_of(sandbox, "return call_tool('t')['name']")
+    async with sandbox.session("e", STANDARD) as session:
+        for _ in range(3):
+            assert (await session.run(CodeRequest(blob=first), echo)).result == 1
+            assert (await session.run(CodeRequest(blob=second), echo)).result == "t"
+
+
+async def test_half_a_character_is_told_in_a_result_and_harmless_in_print(sandbox: KernelSandbox) -> None:
+    assert (await failure(sandbox, "return ['a', chr(0xD800)]")).code == "OUTPUT_INVALID"
+    blob = await blob_of(sandbox, "print(chr(0xD800) + chr(0x1F600) * 1_100_000)\nreturn 1")
+    async with sandbox.session("e", STANDARD) as session:
+        assert (await session.run(CodeRequest(blob=blob), echo)).printed.startswith("?\U0001f600")
+
+
+async def test_a_dataclass_may_have_annotations_in_quotes(sandbox: KernelSandbox) -> None:
+    code = "from dataclasses import dataclass\n@dataclass\nclass P:\n    x: 'int'\nreturn P(4).x"
+    assert await run(sandbox, code) == 4
 
 
 async def test_steps_leave_no_memory_behind_in_their_child(sandbox: KernelSandbox) -> None:

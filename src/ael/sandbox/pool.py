@@ -351,11 +351,11 @@ class _Session:
         frame = _encode_request(request)
         child = await self._take(request.limits.max_memory)
         keep = False
+        talk = _Conversation(child, request.limits, call_tool)
         try:
             async with asyncio.timeout(request.limits.timeout_seconds):
-                talk = _Conversation(child, request.limits, call_tool)
                 done = await talk.result(frame)
-            keep = self._sandbox.keeps_children and child.connection.quiet
+            keep = self._sandbox.keeps_children and talk.settled and child.connection.quiet
             return done  # noqa: TRY300 # the clauses below tell the ends apart
         except TimeoutError:
             seconds = f"{request.limits.timeout_seconds:g}"
@@ -373,6 +373,7 @@ class _Session:
         except CodeFailure as failure:
             keep = (
                 self._sandbox.keeps_children
+                and talk.settled
                 and child.connection.quiet
                 and not isinstance(failure.error, CodeMemory | ResourceExhausted)
             )
@@ -385,6 +386,10 @@ class _Session:
             if child.memory == memory and child.zygote.alive:
                 del self._kept[index]
                 self._sandbox.set_busy(child)
+                if not child.connection.quiet:
+                    # It said something that nobody asked for: what code left behind still speaks.
+                    self._sandbox.release(child)
+                    break
                 self._busy.add(child)
                 return child
         child = await self._sandbox.acquire(self._packages, memory)
@@ -413,38 +418,44 @@ class _Conversation:
         self._errors: dict[int, AelError] = {}
         self._calls = 0
         self._sending = asyncio.Lock()
+        #: The child has read every answer, so that the next thing it reads is the next request.
+        self.settled = False
 
     async def result(self, frame: bytes) -> CodeResult:
         await self._connection.send(frame)
-        message = await self._next()
+        message, result = await self._next()
         if isinstance(message, ToolRequest):
             tasks: set[asyncio.Task[None]] = set()
             try:
                 async with asyncio.TaskGroup() as calls:
                     while isinstance(message, ToolRequest):
-                        tasks.add(task := calls.create_task(self._answer(message)))
+                        # Counted here: a task of its own may not run before the next message is read.
+                        self._calls += 1
+                        if self._calls > self._limits.max_tool_calls + _INSISTENCE:
+                            raise WireError("it keeps calling tools beyond its limit")  # ends the calls
+                        tasks.add(task := calls.create_task(self._answer(message, self._calls)))
                         task.add_done_callback(tasks.discard)
-                        message = await self._next()
+                        await asyncio.sleep(0)
+                        message, result = await self._next()
                     for task in tasks:
                         # Calls that nobody waits for any more end with the step.
                         task.cancel()
             except BaseExceptionGroup as group:
                 raise _first(group) from None
+        assert isinstance(message, Done | Failed)
+        self.settled = message.read == self._calls
         if isinstance(message, Failed):
             raise self._failure(message)
-        assert isinstance(message, Done)
-        return CodeResult(result=message.result, printed=message.printed)
+        return CodeResult(result=result, printed=message.printed)
 
-    async def _next(self) -> ToolRequest | Done | Failed:
-        return await decode_message(await self._connection.receive(self._limits.max_output + OVERHEAD))
+    async def _next(self) -> tuple[ToolRequest | Done | Failed, JSONValue]:
+        body = await self._connection.receive(self._limits.max_output + OVERHEAD)
+        return await decode_message(body, self._limits.max_output)
 
-    async def _answer(self, request: ToolRequest) -> None:
-        self._calls += 1
+    async def _answer(self, request: ToolRequest, number: int) -> None:
         limit = self._limits.max_tool_calls
-        if self._calls > limit + _INSISTENCE:
-            raise WireError("it keeps calling tools beyond its limit")
         try:
-            if self._calls > limit:
+            if number > limit:
                 raise ResourceExhausted(
                     f"the step calls tools more than {limit} times",
                     suggestion="Raise max_tool_calls under defaults.sandbox or python_exec.",

@@ -7,6 +7,7 @@ JSON decoded into typed records; nothing is unpickled, unmarshalled or used as a
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import struct
 from typing import Any, Literal
@@ -16,7 +17,7 @@ import msgspec
 from ael.errors import OutputInvalid
 from ael.plan import CodeFacts
 from ael.sandbox.contract import CodeRequest, CodeSource
-from ael.values import check
+from ael.values import JSONValue, check, decode
 
 _LENGTH = struct.Struct("<I")
 _CHUNK = 256 * 1024
@@ -29,6 +30,12 @@ MAX_REQUEST = 256 * 1024 * 1024
 
 #: What a child may send beyond its result: printed text, escaped, and the frame around it.
 OVERHEAD = 8 * 1024 * 1024
+
+#: Characters of printed text with the note that it was cut, of an error's text, of an error's type or a tool's name.
+_MAX_PRINTED, _MAX_TEXT, _MAX_NAME = (1 << 20) + 100, 8000, 1000
+
+#: Values of one message, and lists and objects among them; decoding more would hold up the event loop.
+_MAX_VALUES, _MAX_CONTAINERS = 1_000_100, 250_100
 
 
 class WireError(Exception):
@@ -51,7 +58,9 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done", tag_field="t",
     """Code returned."""
 
     printed: str
-    result: Any
+    result: msgspec.Raw
+    #: Answers to tool calls that the child has read.
+    read: int
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="error", tag_field="t", forbid_unknown_fields=True):
@@ -61,10 +70,12 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="error", tag_field="
     type: str
     message: str
     printed: str
+    read: int
     line: int | None = None
     call: int | None = None
 
 
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _message = msgspec.json.Decoder(ToolRequest | Done | Failed)
 _facts = msgspec.json.Decoder(CodeFacts)
 _encode = msgspec.json.Encoder().encode
@@ -112,25 +123,58 @@ def _frame(blob: bytes, body: bytes) -> bytes:
     return b"".join((_LENGTH.pack(size), _LENGTH.pack(len(blob)), blob, body))
 
 
-async def decode_message(body: bytes) -> ToolRequest | Done | Failed:
-    """Decode what a running child says; raises `WireError`."""
+async def decode_message(body: bytes, max_output: int) -> tuple[ToolRequest | Done | Failed, JSONValue]:
+    """Decode what a running child says, and its result if it gave one; raises `WireError`."""
     if len(body) > OFF_LOOP:
-        return await asyncio.to_thread(_decode_message, body)
-    return _decode_message(body)
+        return await asyncio.to_thread(_decode_message, body, max_output)
+    return _decode_message(body, max_output)
 
 
-def _decode_message(body: bytes) -> ToolRequest | Done | Failed:
+def _decode_message(body: bytes, max_output: int) -> tuple[ToolRequest | Done | Failed, JSONValue]:
+    _check_width(body)
+    result: JSONValue = None
     try:
         message: ToolRequest | Done | Failed = _message.decode(body)
-        if isinstance(message, Done):
-            check(message.result, path="result")
-        elif isinstance(message, ToolRequest):
-            check(message.params, path="params")
+        match message:
+            case Done():
+                if len(message.result) > max_output:
+                    raise WireError(f"a result of {len(message.result)} bytes, the limit is {max_output}")
+                result = decode(bytes(message.result))
+                check(result, path="result")
+            case ToolRequest():
+                check(message.params, path="params")
+            case Failed():
+                if len(message.message) > _MAX_TEXT or len(message.type) > _MAX_NAME:
+                    raise WireError("the text of an error is too long")
     except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError) as error:
         raise WireError(f"not a message: {error}") from error
     except OutputInvalid as error:
         raise WireError(error.detail) from error
-    return message
+    if isinstance(message, ToolRequest):
+        if len(message.name) > _MAX_NAME:
+            raise WireError("the name of a tool is too long")
+    elif len(message.printed) > _MAX_PRINTED:
+        raise WireError("more printed text than is kept")
+    return message, result
+
+
+def _check_width(body: bytes) -> None:
+    """Refuse a message of too many values before it is decoded: that keeps other threads waiting."""
+    opened = body.count(b"[") + body.count(b"{")
+    if opened <= _MAX_CONTAINERS and opened + body.count(b",") <= _MAX_VALUES:
+        return
+    # They may stand inside strings: count again without those.
+    opened = commas = place = 0
+    for string in _STRING.finditer(body):
+        between = body[place : string.start()]
+        opened += between.count(b"[") + between.count(b"{")
+        commas += between.count(b",")
+        place = string.end()
+        if opened > _MAX_CONTAINERS or opened + commas > _MAX_VALUES:
+            break
+    opened += body.count(b"[", place) + body.count(b"{", place)
+    if opened > _MAX_CONTAINERS or opened + commas + body.count(b",", place) > _MAX_VALUES:
+        raise WireError("a message of too many values")
 
 
 def decode_facts(body: bytes) -> CodeFacts:
@@ -185,7 +229,15 @@ class Connection:
     @property
     def quiet(self) -> bool:
         """Nothing unread is left over, as after an honest answer."""
-        return not self._buffer
+        if self._buffer:
+            return False
+        try:
+            self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
 
     def close(self) -> None:
         """Let go of the socket."""

@@ -199,7 +199,9 @@ def compile_pattern(pattern: str) -> Any:  # noqa: ANN401 # re2 has no types
     try:
         return re2.compile(pattern, options)
     except re2.error as error:
-        return str(error)
+        reason = error.args[0] if error.args else ""
+        # google-re2 gives the reason as bytes.
+        return reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
 
 
 def _shown(value: JSONValue) -> str:

@@ -55,6 +55,7 @@ _STEP_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,3}")
 _REFERENCE = re.compile(rf"{_NAME.pattern}(@{_VERSION.pattern})?")
 _TOOL = re.compile(r"[^\s{}]{1,200}")
+_PROGRAM = "Write it under `params:`, as `code: |`."
 #: A text that is one template from end to end; one whose strings hold `}}` is bound as a value instead, which is safe.
 _ONE_TEMPLATE = re.compile(r"\s*\{\{(?:(?!\}\}).)*\}\}\s*", re.DOTALL)
 
@@ -163,7 +164,7 @@ class _Loader:
         reader.unknown_keys(entries, TOP_KEYS, "the workflow")
         values: dict[str, Any] = {}
         for key in ("name", "version", "steps"):
-            if key not in entries:
+            if key not in entries and not reader.misspelled(entries, key, TOP_KEYS):
                 reader.problem(root, f"the workflow needs the key '{key}'", "")
         if "output" in entries and "outputs" in entries:
             reader.problem(entries["outputs"][0], "'output' and 'outputs' exclude each other", "Keep one of them.")
@@ -405,6 +406,7 @@ class _Loader:
                 hint = f"Write `{name}: {{value: …}}` or `{name}: {{from_path: …}}`."
                 self.reader.problem(key, f"the output '{name}' is a mapping", hint)
                 continue
+            self.reader.mark(path, value)
             spec = self._output(name, key, value, path)
             if spec is not None:
                 found.append(spec)
@@ -418,7 +420,8 @@ class _Loader:
         given = [found for found in ("from_path", "value") if found in entries]
         if len(given) != 1:
             message = "has both 'from_path' and 'value'" if given else "needs 'from_path' or 'value'"
-            reader.problem(key, f"the output '{name}' {message}", "")
+            if not any(reader.misspelled(entries, found, list(fields)) for found in ("from_path", "value")):
+                reader.problem(key, f"the output '{name}' {message}", "")
             return None
         before = len(reader.problems)
         values = {
@@ -448,12 +451,14 @@ class _Loader:
             at = entries[kinds[1]][0] if kinds else node
             count = {2: "two", 3: "three"}.get(len(kinds), str(len(kinds)))
             found = f"has {count} kinds: {plural(kinds)}" if kinds else f"has no kind of {', '.join(KINDS)}"
-            reader.problem(at, f"{where} {found}", "Make two steps of it." if kinds else "")
             known = [*COMMON_STEP_KEYS, *(key for keys in _KIND_KEYS.values() for key in keys)]
+            if kinds or not any(reader.misspelled(entries, kind, known) for kind in KINDS):
+                reader.problem(at, f"{where} {found}", "Make two steps of it." if kinds else "")
             reader.unknown_keys(entries, known, where)
             return None
         kind = kinds[0]
-        reader.unknown_keys(entries, [*COMMON_STEP_KEYS, *_KIND_KEYS[kind]], f"{where} of kind '{kind}'")
+        hint = "What it hands over stands under `params:`." if "params" in _KIND_KEYS[kind] else ""
+        reader.unknown_keys(entries, [*COMMON_STEP_KEYS, *_KIND_KEYS[kind]], f"{where} of kind '{kind}'", hint)
         before = len(reader.problems)
         common = self._common(entries, path)
         build = {
@@ -573,7 +578,11 @@ class _Loader:
                 reader.problem(place, f"'{code}' is no error code", hint)
 
     def _compensation(self, node: Node, path: str) -> Compensation | None:
+        before = len(self.reader.problems)
         found = self.reader.read_record(node, Compensation, path)
+        if len(self.reader.problems) > before:
+            # A kind may be there under a misspelled name.
+            return None
         if found is not None and sum(value is not None for value in (found.tool, found.code, found.workflow)) != 1:
             self.reader.problem(node, "'compensate' has exactly one of tool, code and workflow", "")
         return found
@@ -588,7 +597,7 @@ class _Loader:
         reader = self.reader
         tool: str = reader.read(entries["tool"][1], str, join(path, "tool")) or ""
         params = self._params(entries, path)
-        if entries["tool"][1].id == "scalar":
+        if tool:
             self._check_tool(entries["tool"][1], tool)
         if tool == "python_exec":
             return self._python_exec(entries, params, common)
@@ -602,9 +611,10 @@ class _Loader:
         for key in params:
             if key not in {"code", "timeout"}:
                 hint = did_you_mean(key, ["code", "timeout"], "parameter")
-                self.reader.problem(child(node, key), f"python_exec has no parameter '{key}'", hint)
+                place = next(name for name, _ in node.value if name.value == key)
+                self.reader.problem(place, f"python_exec has no parameter '{key}'", hint)
         if not isinstance(code, str) or not code.strip():
-            self.reader.problem(child(node, "code"), "python_exec needs its program as text in `code`", "")
+            self.reader.problem(child(node, "code"), "python_exec needs its program as text in `code`", _PROGRAM)
             code = ""
         elif _ONE_TEMPLATE.fullmatch(code):
             message = "a program cannot be a template: code is never made of values"
@@ -617,9 +627,12 @@ class _Loader:
         return CodeStep(code=code, as_tool=True, **common)
 
     def _code(self, entries: dict[str, tuple[Node, Node]], path: str, common: dict[str, Any]) -> Step:
-        code: str = self.reader.read(entries["code"][1], str, join(path, "code")) or ""
         node = entries["code"][1]
-        if not code.strip() and node.id == "scalar":
+        before = len(self.reader.problems)
+        # `code:` alone is as empty as `code: ""`.
+        empty = node.id == "scalar" and not node.style and self.reader.scalar(node) is None
+        code: str = "" if empty else self.reader.read(node, str, join(path, "code")) or ""
+        if not code.strip() and len(self.reader.problems) == before:
             self.reader.problem(node, "the code is empty", "Write it under `code: |`.")
         elif node.id == "scalar" and not node.style and node.end_mark.line > node.start_mark.line:
             message = "YAML joins the lines of this code into one"
@@ -653,8 +666,9 @@ class _Loader:
 
     def _wait(self, entries: dict[str, tuple[Node, Node]], path: str, common: dict[str, Any]) -> Step | None:
         node = entries["wait"][1]
+        before = len(self.reader.problems)
         found = self.reader.read_record(node, WaitForm, join(path, "wait"))
-        if found is None:
+        if found is None or len(self.reader.problems) > before:
             return None
         if (found.seconds is None) == (found.until is None):
             self.reader.problem(node, "'wait' has exactly one of 'seconds' and 'until'", "")

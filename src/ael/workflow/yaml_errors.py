@@ -61,6 +61,9 @@ _Rule: TypeAlias = Callable[[_Stop], Explanation | None]
 def explain(error: Any, lines: Sequence[str]) -> Explanation:  # noqa: ANN401 # a MarkedYAMLError; yaml is imported late
     """Return what is wrong with a text that the parser refused."""
     mark = error.problem_mark or error.context_mark
+    if error.context_mark and "could not find expected ':'" in (error.problem or ""):
+        # The parser only notices on a later line.
+        mark = error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     above_line = min(line - 1, len(lines))
     while above_line > 0 and not lines[above_line - 1].strip():
@@ -138,8 +141,9 @@ def _after_value(stop: _Stop) -> Explanation | None:
         start = stop.before.rfind("{{") + 1
         message = "a value that starts with {{ needs quotes"
         return stop.here(message, "Put the whole value in quotes.", column=start or stop.column)
-    if _CLOSED_QUOTE.search(stop.before):
-        hint = "Put the whole value in quotes of the other kind; inside single quotes write '' for one."
+    between_entries = "parsing a flow" in stop.context and stop.source[stop.column - 1 : stop.column] in {"'", '"'}
+    if _CLOSED_QUOTE.search(stop.before) and not between_entries:
+        hint = "Put the whole value in other quotes; inside single quotes write '' for one."
         return stop.here("text follows a closing quote", hint)
     return None
 
@@ -155,11 +159,20 @@ def _brackets(stop: _Stop) -> Explanation | None:
     return stop.here(message, f"It opens {where}.")
 
 
+def _stray_bracket(stop: _Stop) -> Explanation | None:
+    bracket = stop.source[stop.column - 1 : stop.column]
+    if "expected" not in stop.problem or "parsing a flow" in stop.context or bracket not in {"]", "}"}:
+        return None
+    return stop.here(f"a '{bracket}' closes nothing", "Remove it, or put the value in quotes.")
+
+
 def _no_colon(stop: _Stop) -> Explanation | None:
     if "could not find expected ':'" not in stop.problem:
         return None
+    if stop.above.rstrip().endswith(("|", ">")):
+        return stop.here("the text is not indented", "Indent it under its key.")
     hint = "Write `key: value`; text of several lines stands under `key: |`, indented."
-    return stop.at(stop.begun, "a line without a colon", hint)
+    return stop.here("a line without a colon", hint)
 
 
 def _indentation(stop: _Stop) -> Explanation | None:
@@ -193,6 +206,7 @@ _RULES: tuple[_Rule, ...] = (
     _quote,
     _after_value,
     _brackets,
+    _stray_bracket,
     _no_colon,
     _documents,
     _alias,

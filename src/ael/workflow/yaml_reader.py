@@ -12,6 +12,7 @@ import re
 import types
 from collections.abc import Iterator
 from functools import cache
+from textwrap import shorten
 from typing import Any, Literal, NewType, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -62,6 +63,15 @@ _YES_NO = {
     "n": "false",
     "true": "true",
     "false": "false",
+}
+#: What people write for a word of ours.
+_MEANT = {
+    **dict.fromkeys(("list", "tuple", "set"), "array"),
+    **dict.fromkeys(("dict", "map", "mapping"), "object"),
+    **dict.fromkeys(("float", "double", "decimal"), "number"),
+    **dict.fromkeys(("skip", "ignore"), "continue"),
+    **dict.fromkeys(("abort", "stop"), "fail"),
+    **dict.fromkeys(("done", "success", "succeeded"), "completed"),
 }
 _PLAIN_TAGS = frozenset({"tag:yaml.org,2002:str", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"})
 
@@ -130,7 +140,8 @@ class Reader:
         except yaml.YAMLError as error:
             self._refuse_character(error)
         if node is None:
-            self._stop("the file is empty", 1, 1, "Run `ael schema workflow` to see what a workflow file holds.")
+            what = "holds nothing but comments" if self.text.strip() else "is empty"
+            self._stop(f"the file {what}", 1, 1, "Run `ael schema workflow` to see what a workflow file holds.")
         self._inspect(node)
         return node
 
@@ -273,13 +284,24 @@ class Reader:
             self.mark(join(path, key.value), value)
         return found
 
-    def unknown_keys(self, entries: dict[str, tuple[Node, Node]], known: list[str], where: str) -> None:
-        """Report keys that are not known."""
+    def unknown_keys(
+        self, entries: dict[str, tuple[Node, Node]], known: list[str], where: str, otherwise: str = ""
+    ) -> None:
+        """Report keys that are not known; `otherwise` is the suggestion where no known one is near."""
         for key, (node, _) in entries.items():
             if key not in known and key not in _REPORTED_KEYS:
                 shown = key if len(key) <= 60 else key[:59] + "…"
-                hint = did_you_mean(shown, known, "key") if len(self.problems) < MAX_PROBLEMS else ""
+                hint = ""
+                if len(self.problems) < MAX_PROBLEMS:
+                    alone = otherwise and nearest(shown, known) is None
+                    hint = otherwise if alone else did_you_mean(shown, known, "key")
                 self.problem(node, f"unknown key '{shown}' in {where}", hint)
+
+    def misspelled(self, entries: dict[str, tuple[Node, Node]], key: str, known: list[str]) -> bool:
+        """Say whether an absent key is there under a name near it, which is reported as unknown already."""
+        if len(self.problems) >= MAX_PROBLEMS:
+            return False
+        return any(nearest(found[:60], known) == key for found in entries if found not in known)
 
     # -- nodes → values -----------------------------------------------------------------------------------------
 
@@ -318,7 +340,7 @@ class Reader:
         """Report a number once, however often its node is looked at; return one that no range refuses as well."""
         if id(node) not in self._reported:
             self._reported.add(id(node))
-            self.problem(node, message, "Put it in quotes.")
+            self.problem(node, message, "Where text is meant, put it in quotes.")
         return 1
 
     def read(self, node: Node, hint: Any, path: str) -> Any:  # noqa: ANN401 # the value is of the hint's type
@@ -344,7 +366,9 @@ class Reader:
         """Return a Struct filled from a mapping, or None after reporting what is wrong."""
         where = f"'{path}'" if path else "the file"
         if node.id != "mapping":
-            self.problem(node, f"{where} is {describe(self, node)}, not a mapping", "")
+            # As many as a line of a terminal holds.
+            known = shorten(", ".join(record_fields(kind)), 66, placeholder=" …")  # type: ignore[arg-type]  # hashable
+            self.problem(node, f"{where} is a mapping, not {describe(self, node)}", f"Its keys: {known}.")
             return None
         entries = self.entries(node, path)
         fields = record_fields(kind)  # type: ignore[arg-type]  # a type is hashable
@@ -354,8 +378,9 @@ class Reader:
         for key, (name, hint, required) in fields.items():
             if key not in entries:
                 if required:
-                    self.problem(node, f"{where} needs the key '{key}'", "")
                     complete = False
+                    if not self.misspelled(entries, key, list(fields)):
+                        self.problem(node, f"{where} needs the key '{key}'", "")
                 continue
             before = len(self.problems)
             value = self.read(entries[key][1], hint, join(path, key))
@@ -387,7 +412,8 @@ class Reader:
         if value in choices:
             return value
         listed = ", ".join(map(str, choices))
-        close = nearest(str(value)[:60], map(str, choices))
+        meant = _MEANT.get(str(value).lower())
+        close = meant if meant in choices else nearest(str(value)[:60], map(str, choices))
         hint = f"Did you mean '{close}'?" if close else ""
         self.problem(node, f"'{_last(path)}' is one of {listed}, not {describe(self, node)}", hint)
         return None
@@ -419,7 +445,8 @@ class Reader:
         name = _last(path)
         suggestion = ""
         if node.id == "scalar" and {int, float} & set(members):
-            number = as_seconds(node.value)
+            # What is counted in whole numbers is no time.
+            number = as_seconds(node.value) if float in members or node.value.strip().isdigit() else ""
             suggestion = f"Write `{name}: {number}`." if number else ""
         elif node.id == "scalar" and bool in members:
             suggestion = f"Write `{name}: {_YES_NO[node.value.lower()]}`." if node.value.lower() in _YES_NO else ""
@@ -428,6 +455,10 @@ class Reader:
             suggestion = f"Write `{name}: [{node.value}]`." if short else "Write `[]` for an empty list."
         elif expected == "a list" and node.id == "mapping":
             suggestion = "Put a dash before each item."
+        elif expected == "a mapping" and node.id == "sequence":
+            suggestion = f"Write `{name}: {{key: value}}`." if node.flow_style else "Remove the dash before each key."
+        elif expected == "a mapping" and self.scalar(node) is None:
+            suggestion = "Indent its keys under it, or remove it."
         self.problem(node, f"'{name}' is {expected}, not {describe(self, node)}", suggestion)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import datetime as real_datetime
 import importlib
 import operator
@@ -31,10 +32,18 @@ _PARTS = {
     "asyncio": (
         *("gather", "sleep", "TaskGroup", "timeout", "timeout_at", "wait_for", "wait", "shield", "create_task"),
         *("as_completed", "Lock", "Event", "Semaphore", "Queue", "CancelledError", "TimeoutError", "Task", "Future"),
-        *("FIRST_COMPLETED", "FIRST_EXCEPTION", "ALL_COMPLETED", "current_task", "run_coroutine_threadsafe"),
+        *("FIRST_COMPLETED", "FIRST_EXCEPTION", "ALL_COMPLETED"),
     )
 }
-_HIDDEN = {"random": {"SystemRandom"}, "asyncio": {"run_coroutine_threadsafe"}}
+#: What evaluates strings, reads attributes by any name, or is written to by all steps of a child.
+_HIDDEN = {
+    "random": {"SystemRandom"},
+    "string": {"Formatter"},
+    "typing": {"get_type_hints", "ForwardRef", "evaluate_forward_ref", "get_annotations"},
+    "functools": {"singledispatch", "singledispatchmethod"},
+    "dataclasses": {"make_dataclass"},
+    "copy": {"dispatch_table"},
+}
 
 #: Modules that C code imports through the calling frame's builtins (strptime, numpy); code itself cannot name them.
 _INTERNAL = frozenset({"_strptime", "time", "datetime", "locale", "encodings", "unicodedata", "numpy", "pandas"})
@@ -65,6 +74,9 @@ _FRAMES = frozenset(
         "func_globals",
         "func_code",
         "mro",
+        # Of asyncio's tasks and loop.
+        *("get_loop", "get_stack", "print_stack", "get_coro", "get_context"),
+        *("_loop", "_coro", "_channel", "_selector", "_ready", "_scheduled", "_callbacks", "_context"),
     ]
 )
 _DUNDERS = frozenset(
@@ -126,7 +138,6 @@ _DUNDERS = frozenset(
         "__format__",
         "__reversed__",
         "__init_subclass__",
-        "__match_args__",
         "__notes__",
     ]
 )
@@ -183,6 +194,25 @@ class Guard(ast.NodeTransformer):
     def __init__(self, allowed: Iterable[str]) -> None:
         self.allowed = frozenset(allowed)
         self.found: list[Finding] = []
+        #: Names that stand for the standard library or a part of it.
+        self.library = {"json"}
+
+    def visit_Module(self, node: ast.Module) -> ast.AST:  # ast's naming
+        for part in ast.walk(node):
+            if isinstance(part, ast.Import | ast.ImportFrom):
+                for alias in part.names:
+                    module = alias.name if isinstance(part, ast.Import) else part.module or ""
+                    if module.split(".")[0] in _OWN_KIND:
+                        self.library.add(alias.asname or alias.name.split(".")[0])
+        return self.generic_visit(node)
+
+    def written(self, node: ast.Attribute | ast.Subscript) -> None:
+        """Refuse to change what the library shares with later steps."""
+        root: ast.AST = node
+        while isinstance(root, ast.Attribute | ast.Subscript):
+            root = root.value
+        if not isinstance(node.ctx, ast.Load) and isinstance(root, ast.Name) and root.id in self.library:
+            self.refuse(node, f"'{root.id}' belongs to the library and cannot be changed")
 
     def refuse(self, node: ast.AST, message: str, suggestion: str = "") -> None:
         self.found.append(Finding("CODE_SECURITY", message, node, suggestion))
@@ -229,6 +259,7 @@ class Guard(ast.NodeTransformer):
         return node
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:  # ast's naming
+        self.written(node)
         self.generic_visit(node)
         self.attribute(node, node.attr)
         if node.attr in {"format", "format_map"} and isinstance(node.ctx, ast.Load):
@@ -255,12 +286,29 @@ class Guard(ast.NodeTransformer):
     def visit_MatchClass(self, node: ast.MatchClass) -> ast.AST:  # ast's naming
         for keyword in node.kwd_attrs:
             self.attribute(node, keyword)
+            if keyword in {"format", "format_map"}:
+                self.refuse(node, f"'{keyword}' has no place in a pattern")
         return self.generic_visit(node)
 
-    def visit_Global(self, node: ast.Global) -> ast.AST:  # ast's naming
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:  # ast's naming
+        self.written(node)
+        return self.generic_visit(node)
+
+    def _bound(self, node: Any) -> ast.AST:
+        """Check the name that a pattern or a handler binds."""
+        name = node.rest if isinstance(node, ast.MatchMapping) else node.name
+        if name is not None:
+            self.name(node, name)
+        return self.generic_visit(node)
+
+    visit_MatchAs = visit_MatchStar = visit_MatchMapping = visit_ExceptHandler = _bound  # noqa: N815 # ast's naming
+
+    def visit_Global(self, node: ast.Global | ast.Nonlocal) -> ast.AST:  # ast's naming
         for name in node.names:
             self.name(node, name)
         return node
+
+    visit_Nonlocal = visit_Global  # noqa: N815 # ast's naming
 
 
 _DANGEROUS = frozenset(
@@ -298,8 +346,9 @@ _DANGEROUS = frozenset(
 
 
 def _harmless(name: object) -> str:
-    if not isinstance(name, str):
-        raise TypeError("attribute name must be a string")
+    # A subclass of str may say one thing to us and another to getattr.
+    if type(name) is not str:
+        raise SecurityError("the name of an attribute is a string, and no subclass of it")
     if name.startswith("_") or name in _FRAMES or name in {"format", "format_map"}:
         raise SecurityError(f"the attribute '{name}' is not allowed")
     return name
@@ -333,12 +382,21 @@ def safe_type(*arguments: object) -> type:
     """`type` with one argument: classes are made by `class`."""
     if len(arguments) != 1:
         raise SecurityError("type() takes one argument here")
-    return type(arguments[0])
+    kind = type(arguments[0])
+    if issubclass(kind, type):
+        raise SecurityError("type() of a class is not allowed")
+    return kind
 
 
 def safe_format(subject: Any, method: str) -> Any:
     """`str.format` and `format_map` whose fields reach only harmless attributes."""
+    if type(method) is not str or method not in {"format", "format_map"}:
+        raise SecurityError("this reaches for the guard itself")
     found = getattr(subject, method)
+    # super().format has the string on the bound method alone.
+    owner = getattr(found, "__self__", None)
+    if isinstance(owner, str):
+        subject = owner
     if isinstance(subject, type) and issubclass(subject, str):
 
         def unbound(template: Any, *args: object, **named: object) -> str:
@@ -371,15 +429,32 @@ def _check_fields(template: str) -> None:
             _check_fields(nested)
 
 
-def _attrgetter(*names: str) -> Any:
+def _attrgetter(*names: str) -> Callable[[object], Any]:
     for name in names:
+        if type(name) is not str:
+            raise SecurityError("the name of an attribute is a string, and no subclass of it")
         for part in name.split("."):
             _harmless(part)
-    return operator.attrgetter(*names)
+    getter = operator.attrgetter(*names)
+    # The class of the getter itself would make one that nobody checked.
+    return lambda subject: getter(subject)  # noqa: PLW0108 # see above
 
 
-def _methodcaller(name: str, *args: object, **named: object) -> Any:
-    return operator.methodcaller(_harmless(name), *args, **named)
+def _methodcaller(name: str, *args: object, **named: object) -> Callable[[object], Any]:
+    caller = operator.methodcaller(_harmless(name), *args, **named)
+    return lambda subject: caller(subject)  # noqa: PLW0108 # as with attrgetter
+
+
+def _update_wrapper(wrapper: Any, wrapped: Any, *_: object, **__: object) -> Any:
+    """`functools.update_wrapper` of what names a function, and nothing else."""
+    for name in ("__name__", "__qualname__", "__doc__"):
+        with contextlib.suppress(AttributeError, TypeError):
+            setattr(wrapper, name, getattr(wrapped, name))
+    return wrapper
+
+
+def _wraps(wrapped: Any, *_: object, **__: object) -> Callable[[Any], Any]:
+    return lambda wrapper: _update_wrapper(wrapper, wrapped)
 
 
 # -- module facades --------------------------------------------------------------------------------------------------
@@ -533,6 +608,7 @@ class World:
             "random": {"Random": Random, "seed": random_seed},
             "uuid": {"uuid4": self._uuid4, "uuid1": self._uuid1, "getnode": self._getnode},
             "operator": {"attrgetter": _attrgetter, "methodcaller": _methodcaller},
+            "functools": {"wraps": _wraps, "update_wrapper": _update_wrapper},
             "time": self._time(),
             "datetime": self._datetime(),
         }

@@ -105,9 +105,12 @@ REFUSED = [
     "epoll_create1",
     "eventfd2",
     "socket",
+    # abort() of the C library, when memory ran out: refused, it goes on to an instruction that crashes.
+    "tgkill",
 ]
 
 _X86_64 = {
+    "tgkill": 234,
     "read": 0, "write": 1, "open": 2, "close": 3, "stat": 4, "fstat": 5, "lstat": 6, "poll": 7, "lseek": 8, "mmap": 9,
     "mprotect": 10, "munmap": 11, "brk": 12, "rt_sigaction": 13, "rt_sigprocmask": 14, "rt_sigreturn": 15,
     "ioctl": 16, "pread64": 17, "writev": 20, "access": 21, "sched_yield": 24, "mremap": 25, "madvise": 28,
@@ -122,7 +125,7 @@ _X86_64 = {
     "getrandom": 318, "statx": 332, "rseq": 334, "openat2": 437, "faccessat2": 439,
 }  # fmt: skip
 _AARCH64 = {
-    "getcwd": 17, "eventfd2": 19, "epoll_create1": 20, "dup": 23, "dup3": 24, "fcntl": 25, "ioctl": 29,
+    "tgkill": 131, "getcwd": 17, "eventfd2": 19, "epoll_create1": 20, "dup": 23, "dup3": 24, "fcntl": 25, "ioctl": 29,
     "mkdirat": 34, "unlinkat": 35, "faccessat": 48, "openat": 56, "close": 57, "pipe2": 59, "getdents64": 61,
     "lseek": 62, "read": 63, "write": 64, "writev": 66, "pread64": 67, "ppoll": 73, "readlinkat": 78,
     "newfstatat": 79, "fstat": 80, "exit": 93, "exit_group": 94, "futex": 98, "nanosleep": 101, "clock_gettime": 113,

@@ -30,6 +30,8 @@ import guard
 #: Captured output beyond this is cut, characters.
 _MAX_PRINTED = 1 << 20
 _MAX_DEPTH = 64
+#: Values, and lists and objects among them, in what goes to the host: decoding more would hold it up.
+_MAX_VALUES, _MAX_CONTAINERS = 1_000_000, 250_000
 _HEADER = struct.Struct("<I")
 _CHUNK = 1 << 20
 
@@ -50,12 +52,18 @@ class ResultError(Exception):
     """A result is not strict JSON."""
 
 
+class TooMuch(Exception):
+    """A result is larger than its limits."""
+
+
 class Channel:
     """Length-prefixed messages on the child's one descriptor."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self.calls = 0
+        #: Answers that were read.
+        self.read = 0
         self.answers: dict[int, dict[str, Any]] = {}
 
     def receive(self) -> bytearray:
@@ -86,16 +94,17 @@ class Channel:
             raise TypeError("the parameters of a tool are a dict")
         try:
             encoded = encode({} if params is None else params, f"parameters of '{name}'")
-        except ResultError as error:
+        except (ResultError, TooMuch) as error:
             raise TypeError(str(error)) from None
         self.calls += 1
-        head = json.dumps({"t": "call", "id": self.calls, "name": name})[:-1]
-        self.send(f'{head}, "params": {encoded}}}'.encode())
+        head = json.dumps({"t": "call", "id": self.calls, "name": _whole(name)})[:-1]
+        self.send(b"".join((head.encode(), b', "params": ', encoded, b"}")))
         return self.calls
 
     def pump(self) -> int:
         """Read one answer and keep it; return its number."""
         answer = json.loads(self.receive())
+        self.read += 1
         number: int = answer["id"]
         self.answers[number] = answer
         return number
@@ -213,6 +222,10 @@ class Output:
     def flush(self) -> None:
         """Nothing is held back."""
 
+    def text(self) -> str:
+        """Return all of it; half a character becomes a question mark."""
+        return _whole("".join(self.parts))
+
     def print(
         self, *values: object, sep: str | None = " ", end: str | None = "\n", file: Any = None, flush: bool = False
     ) -> None:  # print's own signature
@@ -270,7 +283,7 @@ class Worker:
 
     def _run(self, blob: bytes, request: dict[str, Any]) -> bytes:
         output = Output()
-        self.channel.calls = 0
+        self.channel.calls = self.channel.read = 0
         self.channel.answers.clear()
         try:
             uses_loop, code = marshal.loads(blob)
@@ -282,9 +295,9 @@ class Worker:
             result = _drive(coroutine) if loop is None else loop.run_until_complete(coroutine)
             encoded = encode(result, "result", request["max_output"])
         except BaseException as error:  # noqa: BLE001 # code may raise anything, and the host decides what it means
-            return _failure(error, "".join(output.parts))
-        head = json.dumps({"t": "done", "printed": "".join(output.parts)})[:-1]
-        return f'{head}, "result": {encoded}}}'.encode("utf-8", "surrogatepass")
+            return _failure(error, output.text(), self.channel.read)
+        head = _encode({"t": "done", "printed": output.text(), "read": self.channel.read})[:-1]
+        return b"".join((head, b', "result": ', encoded, b"}"))
 
     def _globals(self, request: dict[str, Any], output: Output, loop: Loop | None) -> dict[str, Any]:
         channel = self.channel
@@ -347,12 +360,20 @@ def _drive(coroutine: Any) -> Any:
 # -- results ---------------------------------------------------------------------------------------------------------
 
 
-def encode(value: object, what: str, limit: int | None = None) -> str:
-    """Return strict JSON; raises `ResultError` naming the first part that is not, `MemoryError` never means size."""
-    _strict(value, what, 0)
-    encoded = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+def _encode(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+def encode(value: object, what: str, limit: int | None = None) -> bytes:
+    """Return strict JSON; raises `ResultError` naming the first part that is not, `TooMuch` above a limit."""
+    _Strict().check(value, what, 0)
+    encoded = _encode(value)
     if limit is not None and len(encoded) > limit:
-        raise OverflowError(f"the result has {len(encoded)} bytes as JSON, the limit is {limit}")
+        raise TooMuch(f"the {what} has {len(encoded)} bytes as JSON, the limit is {limit}")
     return encoded
 
 
@@ -367,36 +388,66 @@ _HINTS: tuple[tuple[Any, str], ...] = (
 )
 
 
-def _strict(value: Any, path: str, depth: int) -> None:  # noqa: C901, PLR0912 # one case for each kind of value
-    kind = type(value)
-    if value is None or kind is str or kind is bool:
-        return
-    if kind is int:
-        if not -(2**63) <= value < 2**64:
-            raise ResultError(f"{path} is an integer beyond 64 bits; use str()")
-    elif kind is float:
-        if not math.isfinite(value):
-            raise ResultError(f"{path} is {value}, which JSON cannot hold")
-    elif isinstance(value, dict):
+class _Strict:
+    """One walk over a value."""
+
+    def __init__(self) -> None:
+        self.values = self.containers = 0
+
+    def check(self, value: Any, path: str, depth: int) -> None:  # noqa: C901 # one case for each kind of value
+        kind = type(value)
+        self.values += 1
+        if value is None or kind is bool:
+            return
+        if kind is str:
+            self.text(value, path)
+        elif kind is int:
+            if not -(2**63) <= value < 2**64:
+                raise ResultError(f"{path} is an integer beyond 64 bits; use str()")
+        elif kind is float:
+            if not math.isfinite(value):
+                raise ResultError(f"{path} is {value}, which JSON cannot hold")
+        elif isinstance(value, dict):
+            self.enter(path, depth, len(value))
+            for key, item in value.items():
+                if type(key) is not str:
+                    shown = f"{key!r:.80} of type {type(key).__name__}"
+                    raise ResultError(f"{path} has the key {shown}; JSON keys are strings")
+                self.text(key, path)
+                self.check(item, f"{path}.{key:.80}", depth + 1)
+        elif isinstance(value, list | tuple):
+            self.enter(path, depth, len(value))
+            for index, item in enumerate(value):
+                self.check(item, f"{path}[{index}]", depth + 1)
+        elif not (isinstance(value, str | int) and not isinstance(value, enum.Enum)):
+            self.refuse(value, path)
+
+    @staticmethod
+    def text(value: str, path: str) -> None:
+        if not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise ResultError(f"{path} holds half a character (a lone surrogate)") from None
+
+    def enter(self, path: str, depth: int, size: int) -> None:
+        self.containers += 1
         if depth >= _MAX_DEPTH:
             raise ResultError(f"{path[:200]} is nested deeper than {_MAX_DEPTH} levels")
-        for key, item in value.items():
-            if type(key) is not str:
-                raise ResultError(f"{path} has the key {key!r:.80} of type {type(key).__name__}; JSON keys are strings")
-            _strict(item, f"{path}.{key:.80}", depth + 1)
-    elif isinstance(value, list | tuple):
-        if depth >= _MAX_DEPTH:
-            raise ResultError(f"{path[:200]} is nested deeper than {_MAX_DEPTH} levels")
-        for index, item in enumerate(value):
-            _strict(item, f"{path}[{index}]", depth + 1)
-    elif not (isinstance(value, str | int) and not isinstance(value, enum.Enum)):
+        if self.containers > _MAX_CONTAINERS or self.values + size > _MAX_VALUES:
+            raise TooMuch(
+                f"a result holds at most {_MAX_VALUES} values, {_MAX_CONTAINERS} lists and objects among them"
+            )
+
+    @staticmethod
+    def refuse(value: Any, path: str) -> None:
         hint = next((f"; {text}" for kinds, text in _HINTS if isinstance(value, kinds)), "")
         if not hint and dataclasses.is_dataclass(value):
             hint = "; use dataclasses.asdict()"
-        raise ResultError(f"{path} is of type {kind.__name__}, which is not JSON{hint}")
+        raise ResultError(f"{path} is of type {type(value).__name__}, which is not JSON{hint}")
 
 
-def _failure(error: BaseException, printed: str) -> bytes:
+def _failure(error: BaseException, printed: str, read: int) -> bytes:
     kind = "runtime"
     number = None
     if isinstance(error, ToolError):
@@ -407,7 +458,7 @@ def _failure(error: BaseException, printed: str) -> bytes:
         kind = "output"
     elif isinstance(error, MemoryError):
         kind = "memory"
-    elif isinstance(error, OverflowError) and str(error).startswith("the result has "):
+    elif isinstance(error, TooMuch):
         kind = "size"
     elif isinstance(error, OSError) and error.errno == errno.EPERM:
         kind = "denied"
@@ -419,12 +470,13 @@ def _failure(error: BaseException, printed: str) -> bytes:
         "t": "error",
         "kind": kind,
         "type": type(error).__name__[:200],
-        "message": text,
+        "message": _whole(text),
         "line": _line(error),
         "call": number,
         "printed": printed,
+        "read": read,
     }
-    return json.dumps(answer).encode()
+    return _encode(answer)
 
 
 def _line(error: BaseException) -> int | None:

@@ -1,0 +1,4 @@
+# guard: CODE_SECURITY
+# bare: CODE_SECURITY
+# what: eval by its name
+return "ESCAPED " + eval("open(path).read()", {"path": inputs["file"]})

@@ -1,0 +1,6 @@
+# guard: CODE_SECURITY|CODE_RUNTIME
+# bare: CODE_SECURITY
+# what: a ForwardRef evaluated by hand
+import typing
+read = typing.ForwardRef("lambda path: open(path).read()")._evaluate({}, {}, frozenset())
+return "ESCAPED " + read(inputs["file"])

@@ -1,0 +1,9 @@
+# guard: CODE_SECURITY
+# bare: CODE_SECURITY
+# what: a program loaded into the kernel
+# machine: x86_64
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+libc.syscall.restype = ctypes.c_long
+answer = libc.syscall(321, 0, ctypes.create_string_buffer(128), 128)
+return "ESCAPED the call came back: %d, errno %d" % (answer, ctypes.get_errno())

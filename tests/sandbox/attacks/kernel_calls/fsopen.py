@@ -1,0 +1,9 @@
+# guard: CODE_SECURITY
+# bare: CODE_SECURITY
+# what: a file system mounted, by the newer calls
+# machine: x86_64
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+libc.syscall.restype = ctypes.c_long
+answer = libc.syscall(430, b'tmpfs', 0)
+return "ESCAPED the call came back: %d, errno %d" % (answer, ctypes.get_errno())

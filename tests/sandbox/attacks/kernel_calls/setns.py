@@ -1,0 +1,9 @@
+# guard: CODE_SECURITY
+# bare: CODE_SECURITY
+# what: the namespace of somebody else
+# machine: x86_64
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+libc.syscall.restype = ctypes.c_long
+answer = libc.syscall(308, 3, 0)
+return "ESCAPED the call came back: %d, errno %d" % (answer, ctypes.get_errno())

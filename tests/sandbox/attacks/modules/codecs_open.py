@@ -1,0 +1,5 @@
+# guard: CODE_SECURITY
+# bare: CODE_SECURITY
+# what: codecs.open
+import codecs
+return "ESCAPED " + codecs.open(inputs["file"]).read()

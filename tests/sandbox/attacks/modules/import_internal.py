@@ -1,0 +1,5 @@
+# guard: CODE_SECURITY
+# bare: CODE_SECURITY|CODE_RUNTIME
+# what: a module that only C code may import
+import locale
+return "ESCAPED " + locale.os.listdir("/")[0]

@@ -1,0 +1,5 @@
+# guard: CODE_SECURITY
+# bare: CODE_SECURITY
+# what: fork
+import os
+return "ESCAPED " + str(os.fork())

@@ -1,0 +1,6 @@
+# guard: CODE_SECURITY
+# bare: CODE_SECURITY
+# what: a signal to all processes
+import os
+os.kill(-1, 9)
+return "ESCAPED"

@@ -1,0 +1,5 @@
+# guard: CODE_SECURITY
+# bare: CODE_SECURITY
+# what: a higher priority
+import os
+return "ESCAPED " + str(os.nice(-5))

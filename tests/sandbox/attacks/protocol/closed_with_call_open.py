@@ -1,0 +1,21 @@
+# guard: CODE_SECURITY
+# bare: CODE_CRASHED|CODE_TIMEOUT
+# what: the channel closed while a tool works
+import os
+import struct
+channel = None
+for descriptor in range(16):
+    try:
+        os.write(descriptor, b"")
+        channel = descriptor
+        break
+    except OSError:
+        pass
+def send(body):
+    data = struct.pack("<I", len(body)) + body
+    while data:
+        data = data[os.write(channel, data):]
+send(b'{"t":"call","id":1,"name":"never","params":{}}')
+os.close(channel)
+while True:
+    pass

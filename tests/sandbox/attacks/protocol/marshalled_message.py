@@ -1,0 +1,21 @@
+# guard: CODE_SECURITY
+# bare: CODE_CRASHED
+# what: marshalled bytes
+import os
+import struct
+channel = None
+for descriptor in range(16):
+    try:
+        os.write(descriptor, b"")
+        channel = descriptor
+        break
+    except OSError:
+        pass
+def send(body):
+    data = struct.pack("<I", len(body)) + body
+    while data:
+        data = data[os.write(channel, data):]
+import marshal
+send(marshal.dumps({"t": "done", "read": 0, "printed": "", "result": 1}))
+while True:
+    pass

@@ -1,0 +1,20 @@
+# guard: CODE_SECURITY
+# bare: CODE_CRASHED
+# what: half a character in a result
+import os
+import struct
+channel = None
+for descriptor in range(16):
+    try:
+        os.write(descriptor, b"")
+        channel = descriptor
+        break
+    except OSError:
+        pass
+def send(body):
+    data = struct.pack("<I", len(body)) + body
+    while data:
+        data = data[os.write(channel, data):]
+send(b'{"t":"done","read":0,"printed":"","result":"\\ud800"}')
+while True:
+    pass

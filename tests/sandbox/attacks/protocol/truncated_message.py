@@ -1,0 +1,19 @@
+# guard: CODE_SECURITY
+# bare: CODE_CRASHED
+# what: a message that ends before its length, with the process
+import os
+import struct
+channel = None
+for descriptor in range(16):
+    try:
+        os.write(descriptor, b"")
+        channel = descriptor
+        break
+    except OSError:
+        pass
+def send(body):
+    data = struct.pack("<I", len(body)) + body
+    while data:
+        data = data[os.write(channel, data):]
+os.write(channel, struct.pack("<I", 1000) + b'{"t":"done"')
+os._exit(0)

@@ -1,0 +1,4 @@
+# guard: CODE_RUNTIME
+# bare: CODE_RUNTIME
+# what: KeyboardInterrupt
+raise KeyboardInterrupt

@@ -1,0 +1,5 @@
+# guard: -
+# bare: -
+# what: half a character printed
+print("\ud800")
+return "harmless"

@@ -1,0 +1,6 @@
+# guard: CODE_RUNTIME
+# bare: CODE_RUNTIME
+# what: recursion without an end
+def deeper():
+    return deeper()
+deeper()

@@ -1,0 +1,5 @@
+# guard: CODE_TIMEOUT
+# bare: CODE_TIMEOUT
+# what: a sleep that blocks
+import time
+time.sleep(600)

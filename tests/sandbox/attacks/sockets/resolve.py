@@ -1,0 +1,5 @@
+# guard: CODE_SECURITY
+# bare: CODE_SECURITY|CODE_RUNTIME
+# what: a name resolved
+import socket
+return "ESCAPED " + str(socket.getaddrinfo("example.com", 80))
