@@ -179,14 +179,16 @@ def become_nobody() -> None:
 def enter_namespaces() -> None:
     """Enter fresh user, network, IPC, host name, mount and pid namespaces; the next fork is pid 1."""
     uid, gid = os.getuid(), os.getgid()
-    flags = _CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC | _CLONE_NEWUTS | _CLONE_NEWNS | _CLONE_NEWPID
-    _check(libc.unshare(flags), "unshare")
+    _check(libc.unshare(_CLONE_NEWUSER), "unshare")
     for name, line in (("setgroups", "deny"), ("uid_map", f"65534 {uid} 1"), ("gid_map", f"65534 {gid} 1")):
         descriptor = os.open(f"/proc/self/{name}", os.O_WRONLY)
         try:
             os.write(descriptor, line.encode())
         finally:
             os.close(descriptor)
+    # Last: once a pid namespace waits for its first process, a failure could not be taken back.
+    flags = _CLONE_NEWNET | _CLONE_NEWIPC | _CLONE_NEWUTS | _CLONE_NEWNS | _CLONE_NEWPID
+    _check(libc.unshare(flags), "unshare")
 
 
 def enter_empty_root() -> None:

@@ -1,5 +1,5 @@
 # guard: CODE_SECURITY|CODE_RUNTIME
-# bare: CODE_SECURITY
+# bare: CODE_SECURITY|CODE_RUNTIME
 # what: the annotations of a TypedDict evaluated through typing
 import typing
 Made = typing.TypedDict("Made", {"x": "typing.Callable[[], len.__self__.open] and len.__self__.open"})
