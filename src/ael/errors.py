@@ -390,7 +390,12 @@ def did_you_mean(name: str, known: Sequence[str] | Iterable[str], noun: str = "n
         return f"Did you mean '{close}'?"
     if not candidates:
         return ""
-    listed = ", ".join(candidates[:8]) + (", …" if len(candidates) > 8 else "")
+    # As many as stand on one line of a terminal of 80 columns.
+    listed = candidates[0][:60]
+    for candidate in candidates[1:]:
+        if len(listed) + len(candidate) > 60:
+            return f"Known {noun}s: {listed}, …"
+        listed += f", {candidate}"
     return f"Known {noun}s: {listed}."
 
 

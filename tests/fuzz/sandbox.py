@@ -34,10 +34,10 @@ class Finding(Exception):
 
 # -- frames ----------------------------------------------------------------------------------------------------------
 
-_SEEDS = [
-    {"t": "done", "printed": "x", "result": {"a": [1, None, "é"]}, "read": 0},
+_SEEDS: list[dict[str, object]] = [
+    {"t": "done", "printed": "x", "result": {"a": [1, None, "é"]}},
     {"t": "call", "id": 1, "name": "tool", "params": {"a": 1}},
-    {"t": "error", "kind": "runtime", "type": "E", "message": "m", "printed": "", "read": 0, "line": 3, "call": None},
+    {"t": "error", "kind": "runtime", "type": "E", "message": "m", "printed": "", "line": 3, "call": None},
 ]
 
 

@@ -182,6 +182,13 @@ def test_an_input_file_that_is_neither_is_told_with_its_place(ael, write: Write,
     assert "inputs" in done.stderr
 
 
+def test_a_broken_json_file_is_not_taken_for_yaml(ael, write: Write) -> None:
+    path = write("echo.yaml", "name: echo\nversion: 1\ninputs: [text]\nsteps: [{id: a, code: return 1}]\n")
+    done = ael("run", path, "--input-file", write("inputs.json", '{\n  "text": }\n'))
+    assert done.returncode == 1
+    assert "inputs.json:2:11: error: not JSON" in " ".join(done.stderr.split())
+
+
 def test_every_violation_of_inputs_is_reported_at_once(ael, write: Write) -> None:
     path = write(
         "strict.yaml",

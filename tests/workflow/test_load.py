@@ -1621,7 +1621,7 @@ steps:
 flow.yaml:3:1: error: unknown key 'colour' in the workflow
   colour: red
   ^
-  Known keys: annotations, defaults, description, expose, finally, inputs, name, on_failure, ….
+  Known keys: annotations, defaults, description, expose, finally, inputs, …
 flow.yaml:5:15: error: 'type' is one of string, integer, number, boolean, array, object, not the text 'interger'
     - n: {type: interger}
                 ^

@@ -19,7 +19,7 @@ from ael.app.doctor import Check, check_installation
 from ael.app.settings import ConfigFile, Settings
 from ael.engine.engine import Request, new_execution_id, new_seed
 from ael.engine.preview import Preview, PreviewStep, preview
-from ael.errors import ErrorRecord, InputInvalid, Problem, ProblemsError
+from ael.errors import ErrorRecord, InputInvalid, Location, Problem, ProblemsError
 from ael.journal import ExecutionSummary, events
 from ael.journal.events import Event, ExecutionStarted
 from ael.journal.fold import Execution, ItemRun, StepRun, fold, iso
@@ -230,9 +230,27 @@ def parse_document(text: str, name: str) -> dict[str, JSONValue]:
         raise InputInvalid(error.problems) from error
     if reader.problems:
         raise InputInvalid(reader.problems)
+    if name.endswith(".json"):
+        _refuse_json(text, name)
     if not isinstance(found, dict):
         raise InputInvalid([Problem(message=f"'{name}' holds no mapping of inputs", suggestion="Write `name: value`.")])
     return found
+
+
+def _refuse_json(text: str, name: str) -> None:
+    """Raise `InputInvalid` where a JSON file is no JSON: YAML would make something else of it."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        lines = text.splitlines()
+        problem = Problem(
+            message=f"not JSON: {error.msg}",
+            location=Location(file=name, line=error.lineno, column=error.colno),
+            source_line=lines[error.lineno - 1] if error.lineno <= len(lines) else "",
+        )
+        raise InputInvalid([problem]) from error
+    except RecursionError:
+        return
 
 
 def _json_object(text: str) -> dict[str, JSONValue] | None:

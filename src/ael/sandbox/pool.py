@@ -13,7 +13,7 @@ import signal
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 import msgspec
 
@@ -351,11 +351,10 @@ class _Session:
         frame = _encode_request(request)
         child = await self._take(request.limits.max_memory)
         keep = False
-        talk = _Conversation(child, request.limits, call_tool)
         try:
             async with asyncio.timeout(request.limits.timeout_seconds):
-                done = await talk.result(frame)
-            keep = self._sandbox.keeps_children and talk.settled and child.connection.quiet
+                done = await _Conversation(child, request.limits, call_tool).result(frame)
+            keep = self._sandbox.keeps_children and child.connection.quiet
             return done  # noqa: TRY300 # the clauses below tell the ends apart
         except TimeoutError:
             seconds = f"{request.limits.timeout_seconds:g}"
@@ -373,7 +372,6 @@ class _Session:
         except CodeFailure as failure:
             keep = (
                 self._sandbox.keeps_children
-                and talk.settled
                 and child.connection.quiet
                 and not isinstance(failure.error, CodeMemory | ResourceExhausted)
             )
@@ -418,8 +416,6 @@ class _Conversation:
         self._errors: dict[int, AelError] = {}
         self._calls = 0
         self._sending = asyncio.Lock()
-        #: The child has read every answer, so that the next thing it reads is the next request.
-        self.settled = False
 
     async def result(self, frame: bytes) -> CodeResult:
         await self._connection.send(frame)
@@ -443,7 +439,6 @@ class _Conversation:
             except BaseExceptionGroup as group:
                 raise _first(group) from None
         assert isinstance(message, Done | Failed)
-        self.settled = message.read == self._calls
         if isinstance(message, Failed):
             raise self._failure(message)
         return CodeResult(result=result, printed=message.printed)
@@ -472,8 +467,10 @@ class _Conversation:
                 "detail": error.detail,
             }
             frame = answer_frame({"id": request.id, "error": told})
+        # When the child is gone, whoever reads from it finds out, after what it said last.
         async with self._sending:
-            await self._connection.send(frame)
+            with suppress(ChildGone):
+                await self._connection.send(frame)
 
     def _failure(self, message: Failed) -> CodeFailure:
         text = f"{message.type}: {message.message}" if message.message else message.type

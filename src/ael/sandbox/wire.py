@@ -20,6 +20,8 @@ from ael.sandbox.contract import CodeRequest, CodeSource
 from ael.values import JSONValue, check, decode
 
 _LENGTH = struct.Struct("<I")
+#: What a request begins with; an answer to a tool call begins with a brace.
+_REQUEST = b"R"
 _CHUNK = 256 * 1024
 
 #: Bodies above this many bytes are decoded in a thread, so that the event loop is never held up.
@@ -34,8 +36,8 @@ OVERHEAD = 8 * 1024 * 1024
 #: Characters of printed text with the note that it was cut, of an error's text, of an error's type or a tool's name.
 _MAX_PRINTED, _MAX_TEXT, _MAX_NAME = (1 << 20) + 100, 8000, 1000
 
-#: Values of one message, and lists and objects among them; decoding more would hold up the event loop.
-_MAX_VALUES, _MAX_CONTAINERS = 1_000_100, 250_100
+#: Values and keys of one message, and lists and objects among them; decoding more would hold up the event loop.
+_MAX_VALUES, _MAX_CONTAINERS = 500_100, 100_100
 
 
 class WireError(Exception):
@@ -59,8 +61,6 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done", tag_field="t",
 
     printed: str
     result: msgspec.Raw
-    #: Answers to tool calls that the child has read.
-    read: int
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="error", tag_field="t", forbid_unknown_fields=True):
@@ -70,7 +70,6 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="error", tag_field="
     type: str
     message: str
     printed: str
-    read: int
     line: int | None = None
     call: int | None = None
 
@@ -117,10 +116,10 @@ def answer_frame(body: dict[str, Any]) -> bytes:
 
 
 def _frame(blob: bytes, body: bytes) -> bytes:
-    size = _LENGTH.size + len(blob) + len(body)
+    size = len(_REQUEST) + _LENGTH.size + len(blob) + len(body)
     if size > MAX_REQUEST:
         raise WireError(f"the step's inputs take {size} bytes, the limit is {MAX_REQUEST}")
-    return b"".join((_LENGTH.pack(size), _LENGTH.pack(len(blob)), blob, body))
+    return b"".join((_LENGTH.pack(size), _REQUEST, _LENGTH.pack(len(blob)), blob, body))
 
 
 async def decode_message(body: bytes, max_output: int) -> tuple[ToolRequest | Done | Failed, JSONValue]:
@@ -160,21 +159,27 @@ def _decode_message(body: bytes, max_output: int) -> tuple[ToolRequest | Done | 
 
 def _check_width(body: bytes) -> None:
     """Refuse a message of too many values before it is decoded: that keeps other threads waiting."""
-    opened = body.count(b"[") + body.count(b"{")
-    if opened <= _MAX_CONTAINERS and opened + body.count(b",") <= _MAX_VALUES:
+    if not _too_wide(*_width(body)):
         return
     # They may stand inside strings: count again without those.
-    opened = commas = place = 0
+    opened = others = place = 0
     for string in _STRING.finditer(body):
-        between = body[place : string.start()]
-        opened += between.count(b"[") + between.count(b"{")
-        commas += between.count(b",")
-        place = string.end()
-        if opened > _MAX_CONTAINERS or opened + commas > _MAX_VALUES:
+        more = _width(body[place : string.start()])
+        opened, others, place = opened + more[0], others + more[1], string.end()
+        if _too_wide(opened, others):
             break
-    opened += body.count(b"[", place) + body.count(b"{", place)
-    if opened > _MAX_CONTAINERS or opened + commas + body.count(b",", place) > _MAX_VALUES:
+    more = _width(body[place:])
+    if _too_wide(opened + more[0], others + more[1]):
         raise WireError("a message of too many values")
+
+
+def _width(text: bytes) -> tuple[int, int]:
+    """Return how many lists and objects open, and how many values and keys follow another."""
+    return text.count(b"[") + text.count(b"{"), text.count(b",") + text.count(b":")
+
+
+def _too_wide(opened: int, others: int) -> bool:
+    return opened > _MAX_CONTAINERS or opened + others > _MAX_VALUES
 
 
 def decode_facts(body: bytes) -> CodeFacts:

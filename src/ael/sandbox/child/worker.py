@@ -30,10 +30,12 @@ import guard
 #: Captured output beyond this is cut, characters.
 _MAX_PRINTED = 1 << 20
 _MAX_DEPTH = 64
-#: Values, and lists and objects among them, in what goes to the host: decoding more would hold it up.
-_MAX_VALUES, _MAX_CONTAINERS = 1_000_000, 250_000
+#: Values and keys, and lists and objects among them, in what goes to the host: decoding more would hold it up.
+_MAX_VALUES, _MAX_CONTAINERS = 500_000, 100_000
 _HEADER = struct.Struct("<I")
 _CHUNK = 1 << 20
+#: What a request begins with; an answer to a tool call begins with a brace.
+_REQUEST = b"R"
 
 
 class ToolError(Exception):
@@ -62,8 +64,6 @@ class Channel:
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self.calls = 0
-        #: Answers that were read.
-        self.read = 0
         self.answers: dict[int, dict[str, Any]] = {}
 
     def receive(self) -> bytearray:
@@ -104,7 +104,6 @@ class Channel:
     def pump(self) -> int:
         """Read one answer and keep it; return its number."""
         answer = json.loads(self.receive())
-        self.read += 1
         number: int = answer["id"]
         self.answers[number] = answer
         return number
@@ -265,8 +264,11 @@ class Worker:
         """Answer requests until the host is done."""
         while True:
             message = self.channel.receive()
-            (size,) = _HEADER.unpack_from(message)
-            blob, request = bytes(message[4 : 4 + size]), json.loads(message[4 + size :])
+            if message[:1] != _REQUEST:
+                # An answer to a call that its step did not wait for.
+                continue
+            (size,) = _HEADER.unpack_from(message, 1)
+            blob, request = bytes(message[5 : 5 + size]), json.loads(message[5 + size :])
             if request.get("t") == "check":
                 self._check(request)
             else:
@@ -283,7 +285,7 @@ class Worker:
 
     def _run(self, blob: bytes, request: dict[str, Any]) -> bytes:
         output = Output()
-        self.channel.calls = self.channel.read = 0
+        self.channel.calls = 0
         self.channel.answers.clear()
         try:
             uses_loop, code = marshal.loads(blob)
@@ -295,8 +297,8 @@ class Worker:
             result = _drive(coroutine) if loop is None else loop.run_until_complete(coroutine)
             encoded = encode(result, "result", request["max_output"])
         except BaseException as error:  # noqa: BLE001 # code may raise anything, and the host decides what it means
-            return _failure(error, output.text(), self.channel.read)
-        head = _encode({"t": "done", "printed": output.text(), "read": self.channel.read})[:-1]
+            return _failure(error, output.text())
+        head = _encode({"t": "done", "printed": output.text()})[:-1]
         return b"".join((head, b', "result": ', encoded, b"}"))
 
     def _globals(self, request: dict[str, Any], output: Output, loop: Loop | None) -> dict[str, Any]:
@@ -408,12 +410,13 @@ class _Strict:
             if not math.isfinite(value):
                 raise ResultError(f"{path} is {value}, which JSON cannot hold")
         elif isinstance(value, dict):
-            self.enter(path, depth, len(value))
+            self.enter(path, depth, 2 * len(value))
             for key, item in value.items():
                 if type(key) is not str:
                     shown = f"{key!r:.80} of type {type(key).__name__}"
                     raise ResultError(f"{path} has the key {shown}; JSON keys are strings")
                 self.text(key, path)
+                self.values += 1
                 self.check(item, f"{path}.{key:.80}", depth + 1)
         elif isinstance(value, list | tuple):
             self.enter(path, depth, len(value))
@@ -447,7 +450,7 @@ class _Strict:
         raise ResultError(f"{path} is of type {type(value).__name__}, which is not JSON{hint}")
 
 
-def _failure(error: BaseException, printed: str, read: int) -> bytes:
+def _failure(error: BaseException, printed: str) -> bytes:
     kind = "runtime"
     number = None
     if isinstance(error, ToolError):
@@ -474,7 +477,6 @@ def _failure(error: BaseException, printed: str, read: int) -> bytes:
         "line": _line(error),
         "call": number,
         "printed": printed,
-        "read": read,
     }
     return _encode(answer)
 

@@ -4,5 +4,5 @@
 import asyncio
 channel = asyncio.current_task().get_loop()._channel
 answer = "ESCAPED from the guard: a forged answer" if inputs["guarded"] else "forged"
-channel.send(json.dumps({"t": "done", "read": 0, "printed": "", "result": answer}).encode())
+channel.send(json.dumps({"t": "done", "printed": "", "result": answer}).encode())
 return "harmless"

@@ -15,7 +15,7 @@ def send(body):
     data = struct.pack("<I", len(body)) + body
     while data:
         data = data[os.write(channel, data):]
-body = b'{"t":"done","read":0,"printed":"","result":"forged"}'
+body = b'{"t":"done","printed":"","result":"forged"}'
 for byte in struct.pack("<I", len(body)) + body:
     os.write(channel, bytes([byte]))
 return 1

@@ -15,6 +15,6 @@ def send(body):
     data = struct.pack("<I", len(body)) + body
     while data:
         data = data[os.write(channel, data):]
-send(b'{"t":"error","read":0,"kind":"tool","type":"x","message":"m","printed":"","call":77}')
+send(b'{"t":"error","kind":"tool","type":"x","message":"m","printed":"","call":77}')
 while True:
     pass

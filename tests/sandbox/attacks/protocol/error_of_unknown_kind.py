@@ -15,6 +15,6 @@ def send(body):
     data = struct.pack("<I", len(body)) + body
     while data:
         data = data[os.write(channel, data):]
-send(b'{"t":"error","read":0,"kind":"__class__","type":"x","message":"m","printed":""}')
+send(b'{"t":"error","kind":"__class__","type":"x","message":"m","printed":""}')
 while True:
     pass

@@ -15,6 +15,6 @@ def send(body):
     data = struct.pack("<I", len(body)) + body
     while data:
         data = data[os.write(channel, data):]
-send(b'{"t":"error","read":0,"kind":"runtime","type":"x","message":"m","printed":"' + b"x" * (5 << 20) + b'"}')
+send(b'{"t":"error","kind":"runtime","type":"x","message":"m","printed":"' + b"x" * (5 << 20) + b'"}')
 while True:
     pass

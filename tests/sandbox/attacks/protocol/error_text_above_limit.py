@@ -15,6 +15,6 @@ def send(body):
     data = struct.pack("<I", len(body)) + body
     while data:
         data = data[os.write(channel, data):]
-send(b'{"t":"error","read":0,"kind":"runtime","type":"x","message":"' + b"x" * (5 << 20) + b'","printed":""}')
+send(b'{"t":"error","kind":"runtime","type":"x","message":"' + b"x" * (5 << 20) + b'","printed":""}')
 while True:
     pass

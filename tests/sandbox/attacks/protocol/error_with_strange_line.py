@@ -15,6 +15,6 @@ def send(body):
     data = struct.pack("<I", len(body)) + body
     while data:
         data = data[os.write(channel, data):]
-send(b'{"t":"error","read":0,"kind":"runtime","type":"","message":"{0.__class__}","printed":"","line":-9223372036854775808}')
+send(b'{"t":"error","kind":"runtime","type":"","message":"{0.__class__}","printed":"","line":-9223372036854775808}')
 while True:
     pass

@@ -15,6 +15,6 @@ def send(body):
     data = struct.pack("<I", len(body)) + body
     while data:
         data = data[os.write(channel, data):]
-send(b'{"t":"done","read":0,"printed":"","result":"forged"}')
+send(b'{"t":"done","printed":"","result":"forged"}')
 while True:
     pass

@@ -16,6 +16,6 @@ def send(body):
     while data:
         data = data[os.write(channel, data):]
 import marshal
-send(marshal.dumps({"t": "done", "read": 0, "printed": "", "result": 1}))
+send(marshal.dumps({"t": "done", "printed": "", "result": 1}))
 while True:
     pass

@@ -15,6 +15,6 @@ def send(body):
     data = struct.pack("<I", len(body)) + body
     while data:
         data = data[os.write(channel, data):]
-send(b'{"t":"done","read":0,"printed":"","result":"\\ud800"}')
+send(b'{"t":"done","printed":"","result":"\\ud800"}')
 while True:
     pass

@@ -16,7 +16,7 @@ def send(body):
     while data:
         data = data[os.write(channel, data):]
 one = b'{"t":"call","id":1,"name":"echo","params":{}}'
-two = b'{"t":"done","read":0,"printed":"","result":"forged"}'
+two = b'{"t":"done","printed":"","result":"forged"}'
 os.write(channel, struct.pack("<I", len(one)) + one + struct.pack("<I", len(two)) + two)
 while True:
     pass

@@ -15,6 +15,6 @@ def send(body):
     data = struct.pack("<I", len(body)) + body
     while data:
         data = data[os.write(channel, data):]
-send(b'{"t":"fork","read":0,"printed":"","result":1}')
+send(b'{"t":"fork","printed":"","result":1}')
 while True:
     pass

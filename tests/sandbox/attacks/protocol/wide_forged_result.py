@@ -11,7 +11,7 @@ for descriptor in range(16):
         break
     except OSError:
         pass
-body = b'{"t":"done","read":0,"printed":"","result":[' + b"[]," * 300_000 + b"0]}"
+body = b'{"t":"done","printed":"","result":[' + b"[]," * 300_000 + b"0]}"
 data = struct.pack("<I", len(body)) + body
 while data:
     data = data[os.write(channel, data):]

@@ -15,6 +15,6 @@ def send(body):
     data = struct.pack("<I", len(body)) + body
     while data:
         data = data[os.write(channel, data):]
-send(b'{"t":"done","read":0,"printed":"","result":[' + b"[]," * 2_000_000 + b"0]}")
+send(b'{"t":"done","printed":"","result":[' + b"[]," * 2_000_000 + b"0]}")
 while True:
     pass
