@@ -109,9 +109,9 @@ class StdioClient:
         and its first yes counts, since a modern server that is slow refuses the handshake later.
         """
         discover = asyncio.create_task(self._discover(patience))
-        await asyncio.wait((discover,), timeout=min(patience, _DISCOVER_PATIENCE))
         handshake: asyncio.Task[None] | None = None
         try:
+            await asyncio.wait((discover,), timeout=min(patience, _DISCOVER_PATIENCE))
             if discover.done() and (version := discover.result()):
                 return self._serve_modern(version)
             handshake = asyncio.create_task(self._initialize(patience))
