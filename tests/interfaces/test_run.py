@@ -325,6 +325,24 @@ steps:
     assert b"hunter2" not in stored
 
 
+def test_a_secret_is_masked_as_a_tools_name_and_sealed_as_a_default(ael, home: Path, write: Write) -> None:
+    path = write(
+        "secret.yaml",
+        """
+name: secret
+version: 1
+inputs: [{token: {type: string, secret: true, default: hunter2-hunter2}}]
+steps: [{id: use, code: "return call_tool(inputs['token'])"}]
+""",
+    )
+    done = ael("run", path, "--json")
+    assert done.returncode == 1
+    execution = json.loads(done.stdout)["execution_id"]
+    assert "hunter2" not in done.stdout + done.stderr + ael("executions", "show", execution, "--json").stdout
+    stored = b"".join(file.read_bytes() for file in (home / ".local/state/ael").glob("ael.db*"))
+    assert b"hunter2" not in stored
+
+
 def test_the_same_seed_repeats_randomness_uuids_and_set_order(ael, write: Write) -> None:
     path = write(
         "chance.yaml",

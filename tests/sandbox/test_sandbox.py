@@ -14,6 +14,7 @@ import pytest
 from ael.errors import AelError, ToolFailed
 from ael.sandbox.contract import CodeFailure, CodeRequest, CodeSource, Limits, PackageSet
 from ael.sandbox.pool import KernelSandbox, _Session
+from ael.sandbox.wire import WireError, decode_message
 
 STANDARD = PackageSet()
 
@@ -358,6 +359,45 @@ async def test_answers_that_a_step_did_not_read_do_not_reach_the_next_one(sandbo
         for _ in range(3):
             assert (await session.run(CodeRequest(blob=first), echo)).result == 1
             assert (await session.run(CodeRequest(blob=second), echo)).result == "t"
+
+
+async def test_what_a_step_leaves_in_cycles_ends_with_it(sandbox: KernelSandbox) -> None:
+    left = (
+        "def g():\n    try: yield\n    finally: call_tool('late')\n"
+        "class C: pass\nc = C()\nc.me = c\nc.gen = g()\nnext(c.gen)\nreturn 1"
+    )
+    first, second = await blob_of(sandbox, left), await blob_of(sandbox, "return 2")
+    called: list[str] = []
+    step = "one"
+
+    async def note(name: str, params: dict[str, Any]) -> Any:
+        called.append(f"{name} in {step}")
+
+    async with sandbox.session("e", STANDARD) as session:
+        assert (await session.run(CodeRequest(blob=first), note)).result == 1
+        step = "two"
+        assert (await session.run(CodeRequest(blob=second), note)).result == 2
+    assert called == ["late in one"]
+
+
+async def test_an_answer_that_was_sent_in_part_ends_its_child(sandbox: KernelSandbox) -> None:
+    hasty = (
+        "import asyncio, time\nfor _ in range(4): asyncio.create_task(tools.call('big'))\n"
+        "await asyncio.sleep(0)\nfor _ in range(2_000_000): pass\nreturn 1"
+    )
+    first, second = await blob_of(sandbox, hasty), await blob_of(sandbox, "return 2")
+
+    async def big(name: str, params: dict[str, Any]) -> Any:
+        return "x" * 5_000_000
+
+    async with sandbox.session("e", STANDARD) as session:
+        assert (await session.run(CodeRequest(blob=first), big)).result == 1
+        assert (await session.run(CodeRequest(blob=second), big)).result == 2
+
+
+async def test_a_message_of_strings_without_end_is_refused_in_linear_time() -> None:
+    with pytest.raises(WireError):
+        await decode_message(b'"' + b'\\"' * 100_000 + b"," * 1_000_000, 1 << 24)
 
 
 async def test_half_a_character_is_told_in_a_result_and_harmless_in_print(sandbox: KernelSandbox) -> None:

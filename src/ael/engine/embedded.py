@@ -31,6 +31,7 @@ class EmbeddedHost:
         self._on_event = on_event
         self._waiting: list[Event] = []
         self._submitted = 0
+        self._durable = 0
         self._failure: AelError | None = None
         self._append: asyncio.Future[None] | None = None
         #: All events so far, for the fold at the end.
@@ -70,11 +71,9 @@ class EmbeddedHost:
     async def commit(self) -> None:
         """See `Host.commit`; raises what the journal raised, now and ever after."""
         target = len(self.events)
-        while self._failure is None and (self._submitted < target or self._append is not None):
+        while self._failure is None and self._durable < target:
             if self._append is not None:
                 await asyncio.wait((self._append,))
-                if self._submitted >= target:
-                    break
             else:
                 await self._flush()
         if self._failure is not None:
@@ -89,6 +88,8 @@ class EmbeddedHost:
         except AelError as error:
             self._failure = error
         finally:
+            # One that was cancelled is on its way: the journal takes appends in order.
+            self._durable = self._submitted
             self._append = None
             done.set_result(None)
 

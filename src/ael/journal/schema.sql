@@ -1,4 +1,4 @@
--- The journal's tables, version 1. Events are the truth; executions is an index of them for listings.
+-- The journal's tables, version 2. Events are the truth; executions is an index of them for listings.
 -- A row holds the events of one append as a JSON array: numbers `first` up to, without, `next`.
 CREATE TABLE events (
     execution_id TEXT NOT NULL,
@@ -27,4 +27,4 @@ CREATE TABLE executions (
 
 CREATE INDEX executions_by_start ON executions (started_at);
 
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;

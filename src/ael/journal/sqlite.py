@@ -30,7 +30,7 @@ from ael.journal.summary import status_after
 
 Durability = Literal["lazy", "commit", "fsync"]
 
-_VERSION = 1
+_VERSION = 2
 #: Seconds that a writer waits for another process's transaction.
 _BUSY_LIMIT = 10.0
 #: Seconds that `lazy` gathers.
@@ -137,13 +137,15 @@ class SqliteJournal:
         head = events[0]
         if isinstance(head, ExecutionStarted):
             start = (execution_id, head.workflow, head.version, "running", head.at, None, head.parent)
-            definition = (head.definition_digest, bytes(head.definition))
-            events = [msgspec.structs.replace(head, definition=_NO_DEFINITION), *events[1:]]
             if head.secrets:
                 # The key stands beside the file, so the directory must be there before the writer makes it.
                 with _ours(self._path):
                     _make_directory(self._path.parent)
                 self._sealed.add(execution_id)
+            else:
+                # A plan that is sealed stays where it is: a secret may be a default in it.
+                definition = (head.definition_digest, bytes(head.definition))
+                events = [msgspec.structs.replace(head, definition=_NO_DEFINITION), *events[1:]]
         for event in events:
             status = status_after(event) or status
         if isinstance(events[-1], TERMINAL):
@@ -262,7 +264,7 @@ class SqliteJournal:
                 events += _decode(data)
             except msgspec.MsgspecError as error:
                 raise JournalUnavailable(f"event {first} of '{execution_id}' is damaged: {error}") from error
-        if events and isinstance(head := events[0], ExecutionStarted):
+        if events and isinstance(head := events[0], ExecutionStarted) and bytes(head.definition) == b"null":
             texts = connection.execute("SELECT text FROM definitions WHERE digest = ?", (head.definition_digest,))
             text = next((row[0] for row in texts), b"null")
             events[0] = msgspec.structs.replace(head, definition=msgspec.Raw(text))

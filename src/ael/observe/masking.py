@@ -26,10 +26,10 @@ _SHORTEST_INSIDE = 4
 #: What RE2 may use for its automata; beyond it, it falls back to slower ones, never to wrong ones.
 _RE2_MEMORY = 64 << 20
 
-#: Fields of records that hold what workflows, tools and code said; names, states and times are ours.
-_DATA = frozenset({"inputs", "outputs", "output", "params", "result", "printed", "note"})
+#: Fields of records that hold what workflows, tools and code said, names of tools too; states and times are ours.
+_DATA = frozenset({"inputs", "outputs", "output", "params", "result", "printed", "note", "tool", "resolved"})
 
-_ERROR_TEXTS = ("message", "detail", "suggestion", "cause")
+_ERROR_TEXTS = ("message", "detail", "suggestion", "cause", "tool_name")
 
 _Record = TypeVar("_Record", bound=msgspec.Struct)
 

@@ -351,10 +351,11 @@ class _Session:
         frame = _encode_request(request)
         child = await self._take(request.limits.max_memory)
         keep = False
+        talk = _Conversation(child, request.limits, call_tool)
         try:
             async with asyncio.timeout(request.limits.timeout_seconds):
-                done = await _Conversation(child, request.limits, call_tool).result(frame)
-            keep = self._sandbox.keeps_children and child.connection.quiet
+                done = await talk.result(frame)
+            keep = self._sandbox.keeps_children and not talk.broken and child.connection.quiet
             return done  # noqa: TRY300 # the clauses below tell the ends apart
         except TimeoutError:
             seconds = f"{request.limits.timeout_seconds:g}"
@@ -372,6 +373,7 @@ class _Session:
         except CodeFailure as failure:
             keep = (
                 self._sandbox.keeps_children
+                and not talk.broken
                 and child.connection.quiet
                 and not isinstance(failure.error, CodeMemory | ResourceExhausted)
             )
@@ -416,6 +418,8 @@ class _Conversation:
         self._errors: dict[int, AelError] = {}
         self._calls = 0
         self._sending = asyncio.Lock()
+        #: An answer is sent in part: what follows would be read as its rest.
+        self.broken = False
 
     async def result(self, frame: bytes) -> CodeResult:
         await self._connection.send(frame)
@@ -469,8 +473,10 @@ class _Conversation:
             frame = answer_frame({"id": request.id, "error": told})
         # When the child is gone, whoever reads from it finds out, after what it said last.
         async with self._sending:
+            self.broken = True
             with suppress(ChildGone):
                 await self._connection.send(frame)
+            self.broken = False
 
     def _failure(self, message: Failed) -> CodeFailure:
         text = f"{message.type}: {message.message}" if message.message else message.type

@@ -74,7 +74,8 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="error", tag_field="
     call: int | None = None
 
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+#: Possessive, and a string that never ends takes the rest: linear, whatever a child sends.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _message = msgspec.json.Decoder(ToolRequest | Done | Failed)
 _facts = msgspec.json.Decoder(CodeFacts)
 _encode = msgspec.json.Encoder().encode

@@ -271,11 +271,13 @@ class Worker:
             blob, request = bytes(message[5 : 5 + size]), json.loads(message[5 + size :])
             if request.get("t") == "check":
                 self._check(request)
-            else:
-                self.channel.send(self._run(blob, request))
-            # The step's globals and functions hold each other; while the host reads the answer, they are let go.
+                continue
+            answer = self._run(blob, request)
+            # The step's globals and functions hold each other. What is let go may run code of its own (a generator's
+            # `finally`): in its step's time, not in the next one's.
             del message, blob, request
             gc.collect()
+            self.channel.send(answer)
 
     def _check(self, request: dict[str, Any]) -> None:
         for block in request["blocks"]:
