@@ -184,12 +184,17 @@ async def test_include_exclude_and_prefix_shape_what_is_offered() -> None:
         assert (await call.error(hidden)).code == "TOOL_UNAVAILABLE"
 
 
-async def test_nothing_outside_the_scope_is_called_or_recorded() -> None:
+async def test_nothing_outside_the_scope_is_called_and_the_refusal_is_recorded() -> None:
     source = ScriptedTools({"x": 1, "github__a": 2})
     call = Calls(ToolCatalog([source]), scope=("github__*",))
     assert (await call.error("x")).code == "TOOL_REJECTED"
     assert source.calls == []
-    assert call.recorded == []
+    started, ended = call.recorded
+    assert isinstance(started, ToolCallStarted)
+    assert (started.tool, started.resolved) == ("x", "")
+    assert isinstance(ended, ToolCallEnded)
+    assert ended.error is not None
+    assert ended.error.code == "TOOL_REJECTED"
 
 
 async def test_parameters_are_checked_before_the_call_and_all_violations_listed() -> None:

@@ -104,6 +104,7 @@ def engine_options(settings: Settings) -> EngineOptions:
         max_parallel_steps=execution.max_parallel_steps if execution.parallel else 1,
         default_timeout=execution.default_timeout or _DEFAULT_TIMEOUT,
         max_steps=execution.max_steps,
+        max_output=execution.max_output,
         retry=execution.retry,
         limits=settings.limits,
         clock=settings.file.python_exec.clock,

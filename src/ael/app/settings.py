@@ -125,6 +125,8 @@ class ExecutionSection(_Section, frozen=True, kw_only=True):
     default_timeout: float | None = None
     step_timeout: float | None = None
     max_steps: int = 1000
+    #: Bytes of all steps' outputs together.
+    max_output: int = 256 * 1024 * 1024
     retention: Retention = Retention()
     on_disconnect: Literal["cancel", "continue"] = "cancel"
     retry: RetryPolicy = RetryPolicy()

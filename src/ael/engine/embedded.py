@@ -103,6 +103,10 @@ class EmbeddedHost:
         """See `Host.now`."""
         return time.time_ns() // 1_000_000
 
+    def started(self, key: StepKey, attempt: int) -> int:
+        """See `Host.started`."""
+        return self.now()
+
     def elapsed(self) -> float:
         """See `Host.elapsed`."""
         return time.perf_counter_ns() / 1_000_000

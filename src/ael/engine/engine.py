@@ -7,19 +7,21 @@ exception. Above stands the app; below the interpreter and the step kinds.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from types import TracebackType
-from typing import Self
+from typing import TypeAlias
 
 import msgspec
 
+from ael.engine.budget import Budget
 from ael.engine.embedded import EmbeddedHost, OnEvent
-from ael.engine.interpreter import Interpreter
+from ael.engine.interpreter import AfterFailure, Interpreter
 from ael.engine.results import results
 from ael.engine.retry import BUILT_IN, retry_of
 from ael.engine.scope import Scope
+from ael.engine.time_limit import TimeLimit
 from ael.errors import (
     AelError,
     ErrorRecord,
@@ -66,6 +68,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_parallel_steps: int = 8
     default_timeout: float = 300.0
     max_steps: int = 1000
+    max_output: int = 256 * 1024 * 1024
     retry: RetryPolicy = RetryPolicy()
     limits: Limits = Limits()
     #: "step": code reads the recorded start of its attempt as the time; "real": the machine's clock.
@@ -89,11 +92,21 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     depth: int = 0
     #: Values that every reader masks.
     secrets: tuple[str, ...] = ()
+    #: Of a child: its parent's, which it shares.
+    budget: Budget | None = None
 
 
 def new_execution_id() -> str:
     """Return a fresh execution id."""
     return f"exec-{secrets.token_hex(12)}"
+
+
+def child_execution_id(parent: str, key: str) -> str:
+    """Return the id of a child execution, which its parent's id and the attempt that starts it make.
+
+    So whoever reads the record, or repeats it, finds the child. `key` is step/item/attempt.
+    """
+    return f"exec-{hashlib.blake2b(f'{parent}/{key}'.encode(), digest_size=12).hexdigest()}"
 
 
 def new_seed() -> int:
@@ -112,8 +125,11 @@ class Engine:
         sandbox: Sandbox,
         resolve: ResolveWorkflow,
         options: EngineOptions,
+        make_run: MakeRun | None = None,
     ) -> None:
+        """Take the parts; `make_run` is how an execution runs, where it is not for the first time or not for real."""
         self._journal = journal
+        self._make_run = make_run or _run_for_real
         self._gateway = gateway
         self._sandbox = sandbox
         self._resolve = resolve
@@ -137,7 +153,7 @@ class Engine:
         `QueueFull` before anything starts, `JournalUnavailable` or `ExecutionConflict` when the record is lost.
         """
         async with self._slot(request):
-            run = _Run(self, request, on_event)
+            run = self._make_run(self, request, on_event)
             try:
                 return await run.to_the_end()
             except BaseExceptionGroup as group:
@@ -176,21 +192,29 @@ class Engine:
             self._slots.release()
 
 
-class _Run:
+class Run:
     """One execution under way."""
 
-    def __init__(self, engine: Engine, request: Request, on_event: OnEvent | None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        request: Request,
+        host: EmbeddedHost,
+        on_event: OnEvent | None,
+        *,
+        after_failure: AfterFailure = "cancel",
+    ) -> None:
         self.engine = engine
         self.request = request
         self.plan = request.plan
         self.options = engine._options  # noqa: SLF001 # the two classes are one unit
-        self.host = EmbeddedHost(request.execution_id, engine._journal, request.seed, on_event)  # noqa: SLF001 # as above
+        self.host = host
+        self.budget = request.budget or Budget(self.options.max_steps, self.options.max_output)
         self.scope = Scope(self.plan, request.inputs, request.execution_id, self.options.template_env)
         self.on_event = on_event
         self.session: CodeSession | None = None
         self.resolved: dict[str, ToolRef] = {}
-        self.timer = _PausableTimeout(self._timeout())
-        parallel = self.options.max_parallel_steps
+        self.timer = TimeLimit(self._timeout())
         self.interpreter = Interpreter(
             self.plan,
             self.host,
@@ -198,8 +222,9 @@ class _Run:
             engine._runners,  # noqa: SLF001 # as above
             self._context,
             retry=engine._retry,  # noqa: SLF001 # as above
-            max_parallel=parallel,
-            max_steps=self.options.max_steps,
+            max_parallel=self.options.max_parallel_steps,
+            budget=self.budget,
+            after_failure=after_failure,
         )
 
     async def to_the_end(self) -> Execution:
@@ -230,6 +255,7 @@ class _Run:
         if failed is None:
             try:
                 outputs = results(self.plan, self.scope.of_results())
+                self.budget.take_output(outputs)
             except AelError as error:
                 return await self._end(error.record())
             return await self._end(None, outputs)
@@ -252,7 +278,7 @@ class _Run:
         if not self.plan.workflow.on_failure and not self.plan.workflow.finally_:
             return
         self.scope.failed_with(error)
-        self.timer = _PausableTimeout(self.timer.seconds)
+        self.timer = TimeLimit(self.timer.seconds)
         try:
             async with self._code_session(), self.timer:
                 await self.interpreter.run("on_failure")
@@ -264,7 +290,7 @@ class _Run:
     async def _after_cancel(self, error: ErrorRecord) -> None:
         if self.plan.workflow.finally_:
             self.scope.failed_with(error)
-            self.timer = _PausableTimeout(_FINALLY_AFTER_CANCEL)
+            self.timer = TimeLimit(_FINALLY_AFTER_CANCEL)
             try:
                 async with self._code_session(), self.timer:
                     await self.interpreter.run("finally")
@@ -282,8 +308,8 @@ class _Run:
         item: Mapping[str, JSONValue],
         attempt: int,
         values: dict[str, JSONValue],
+        started: int,
     ) -> StepContext:
-        started = self.host.now()
         is_code = isinstance(step, CodeStep)
         suffix = "" if index is None else f"/{index}"
         call = CallContext(
@@ -304,7 +330,7 @@ class _Run:
             timeout_seconds=step.timeout,
             limits=self._limits(step) if is_code else self.options.limits,
             clock=started / 1000 if self.options.clock == "step" else None,
-            host=_AttemptHost(self, step, seed, started),
+            host=_AttemptHost(self, step, index, attempt, seed, started),
             call=call,
             call_tool=self.engine._gateway.call,  # noqa: SLF001 # the two classes are one unit
             code=self.plan.code.get(step.id),
@@ -358,20 +384,23 @@ class _Run:
             )
         )
 
-    async def run_child(self, step: Step, seed: int, reference: str, inputs: Mapping[str, JSONValue]) -> JSONValue:
-        """Run a workflow step's child; raises the child's error."""
+    async def run_child(
+        self, step: Step, key: str, seed: int, reference: str, inputs: Mapping[str, JSONValue]
+    ) -> JSONValue:
+        """Run a workflow step's child; raises the child's error. `key` is step/item/attempt."""
         if self.request.depth >= MAX_DEPTH:
             raise ResourceExhausted(f"workflow steps are nested deeper than {MAX_DEPTH} levels")
         plan = await self.engine._resolve(reference)  # noqa: SLF001 # as above
         child = Request(
             plan=plan,
             inputs=validate_inputs(plan.workflow, inputs),
-            execution_id=new_execution_id(),
+            execution_id=child_execution_id(self.request.execution_id, key),
             seed=seed >> 1,
             principal=self.request.principal,
             parent=self.request.execution_id,
             parent_step=step.id,
             depth=self.request.depth + 1,
+            budget=self.budget,
             secrets=self.request.secrets,
         )
         ended = await self.engine.run(child, self.on_event)
@@ -385,17 +414,29 @@ class _Run:
         return ended.outputs
 
 
+def _run_for_real(engine: Engine, request: Request, on_event: OnEvent | None) -> Run:
+    host = EmbeddedHost(request.execution_id, engine._journal, request.seed, on_event)  # noqa: SLF001 # one unit
+    return Run(engine, request, host, on_event)
+
+
+#: Makes what runs one execution.
+MakeRun: TypeAlias = Callable[[Engine, Request, OnEvent | None], Run]
+
+
 class _AttemptHost:
     """What one attempt may ask of the engine (see `StepHost`)."""
 
-    def __init__(self, run: _Run, step: Step, seed: int, started: int) -> None:
+    def __init__(self, run: Run, step: Step, index: int | None, attempt: int, seed: int, started: int) -> None:
         self._run = run
         self._step = step
+        self._index = index
+        self._attempt = attempt
         self._seed = seed
         self._started = started
 
     async def run_child(self, workflow: str, inputs: Mapping[str, JSONValue]) -> JSONValue:
-        return await self._run.run_child(self._step, self._seed, workflow, inputs)
+        key = f"{self._step.id}/{'' if self._index is None else self._index}/{self._attempt}"
+        return await self._run.run_child(self._step, key, self._seed, workflow, inputs)
 
     async def sleep(self, until: int) -> None:
         host = self._run.host
@@ -449,56 +490,6 @@ class _ToolRecorder:
                         error=report.error,
                     )
                 )
-
-
-class _PausableTimeout:
-    """A time limit that stands still while anything in it waits on purpose; raises `TimeoutError`."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self._waiters = 0
-        self._left = seconds
-        self._timeout = asyncio.timeout(None)
-
-    async def __aenter__(self) -> Self:
-        await self._timeout.__aenter__()
-        self._resume()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._timeout.__aexit__(kind, error, trace)
-
-    def paused(self) -> _Pause:
-        """Return a context in which time does not count; contexts may overlap."""
-        return _Pause(self)
-
-    def _resume(self) -> None:
-        self._timeout.reschedule(asyncio.get_running_loop().time() + self._left)
-
-    def pause(self) -> None:
-        self._waiters += 1
-        when = self._timeout.when()
-        if self._waiters == 1 and when is not None:
-            self._left = max(0.0, when - asyncio.get_running_loop().time())
-            self._timeout.reschedule(None)
-
-    def unpause(self) -> None:
-        self._waiters -= 1
-        if self._waiters == 0 and not self._timeout.expired():
-            self._resume()
-
-
-class _Pause:
-    def __init__(self, timeout: _PausableTimeout) -> None:
-        self._timeout = timeout
-
-    def __enter__(self) -> None:
-        self._timeout.pause()
-
-    def __exit__(self, *exc: object) -> None:
-        self._timeout.unpause()
 
 
 def packages_of(workflow: Workflow, allowed_imports: tuple[str, ...]) -> PackageSet:

@@ -56,6 +56,10 @@ class Host(Protocol):
         """Return the time, UTC milliseconds."""
         ...
 
+    def started(self, key: StepKey, attempt: int) -> int:
+        """Return the time at which an attempt starts, UTC milliseconds; it is recorded, and code reads it."""
+        ...
+
     def elapsed(self) -> float:
         """Return a monotonic time in milliseconds, for durations."""
         ...

@@ -12,13 +12,15 @@ import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from heapq import heapify, heappop, heappush
+from typing import Literal
 
 import msgspec
 
+from ael.engine.budget import Budget
 from ael.engine.host import Host, StepEnded, StepKey
 from ael.engine.retry import Policy, policy_of
 from ael.engine.scope import Scope
-from ael.errors import AelError, InternalError, Location, ResourceExhausted, TemplateFailed
+from ael.errors import AelError, InternalError, Location, TemplateFailed
 from ael.journal.events import (
     StepFailed,
     StepRetried,
@@ -34,8 +36,13 @@ from ael.workflow.model import ApprovalStep, CodeStep, RetryPolicy, Step, StepId
 
 _log = logging.getLogger("ael.step")
 
-#: Makes the context of one attempt: (step, index, item, attempt, rendered values) → context.
-MakeContext = Callable[[Step, int | None, Mapping[str, JSONValue], int, dict[str, JSONValue]], StepContext]
+#: Makes the context of one attempt: (step, index, item, attempt, rendered values, start) → context.
+MakeContext = Callable[[Step, int | None, Mapping[str, JSONValue], int, dict[str, JSONValue], int], StepContext]
+
+
+#: What the first failure does to steps that run beside it: it cancels them; lets them end ("finish"); or lets them end
+#: and what waits for none that failed start too ("drain"). The latter two make an order that time alone would decide.
+AfterFailure = Literal["cancel", "finish", "drain"]
 
 
 class Interpreter:
@@ -51,7 +58,8 @@ class Interpreter:
         *,
         retry: RetryPolicy,
         max_parallel: int,
-        max_steps: int,
+        budget: Budget,
+        after_failure: AfterFailure = "cancel",
     ) -> None:
         self._plan = plan
         self._host = host
@@ -60,8 +68,8 @@ class Interpreter:
         self._make_context = make_context
         self._retry = retry
         self._max_parallel = max_parallel
-        self._max_steps = max_steps
-        self._started = 0
+        self._budget = budget
+        self._after_failure = after_failure
 
     async def run(self, section: Section) -> StepFailed | None:
         """Run one section; return the failure that stopped it, if any."""
@@ -70,32 +78,36 @@ class Interpreter:
             return None
         graph = _Ready(steps, self._plan.dependencies)
         running: dict[asyncio.Task[StepEnded], Step] = {}
+        failures: list[StepFailed] = []
         async with asyncio.TaskGroup() as group:
-            while graph or running:
-                while graph and len(running) < self._max_parallel:
+            while running or (graph and self._goes_on(failures)):
+                while graph and len(running) < self._max_parallel and self._goes_on(failures):
                     step = graph.take()
                     if running or graph:
                         running[group.create_task(self._step(step))] = step
                         continue
                     # Alone: a task of its own would only cost time.
-                    ended = await self._step(step)
-                    if isinstance(ended, StepFailed):
-                        return ended
-                    graph.release(step.id)
+                    self._ended(await self._step(step), graph, failures)
                 if not running:
                     continue
                 done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                failed: StepFailed | None = None
                 for task in sorted(done, key=lambda task: graph.position(running[task].id)):
-                    step, ended = running.pop(task), task.result()
-                    graph.release(step.id)
-                    if isinstance(ended, StepFailed):
-                        failed = failed or ended
-                if failed is not None:
+                    del running[task]
+                    self._ended(task.result(), graph, failures)
+                if failures and self._after_failure == "cancel":
                     for task in running:
                         task.cancel()
-                    return failed
-        return None
+                    break
+        return min(failures, key=lambda ended: ended.at, default=None)
+
+    def _goes_on(self, failures: list[StepFailed]) -> bool:
+        return not failures or self._after_failure == "drain"
+
+    def _ended(self, ended: StepEnded, graph: _Ready, failures: list[StepFailed]) -> None:
+        if isinstance(ended, StepFailed):
+            failures.append(ended)
+        else:
+            graph.release(StepId(ended.step_id))
 
     # -- one step -----------------------------------------------------------------------------------------------
 
@@ -108,7 +120,7 @@ class Interpreter:
         policy = policy_of(step, self._plan.workflow, self._retry)
         begun = self._host.elapsed()
         try:
-            self._count(1)
+            self._budget.take_steps(1)
             if not self._wanted(step):
                 return StepSkipped(at=self._host.now(), step_id=step.id, reason="when")
             items = self._items(step)
@@ -162,17 +174,17 @@ class Interpreter:
 
     async def _attempt(self, step: Step, index: int | None, item: Mapping[str, JSONValue], attempt: int) -> StepResult:
         """Make one attempt; whatever goes wrong becomes a `StepFailure`."""
-        host = self._host
+        started = self._host.started(StepKey(step.id, index), attempt)
+        begin = StepStarted(at=started, step_id=step.id, index=index, attempt=attempt)
         try:
             values = self._values(step, item)
         except AelError as error:
-            host.record(StepStarted(at=host.now(), step_id=step.id, index=index, attempt=attempt))
+            self._host.record(begin)
             raise StepFailure(error) from error
-        shown = self._shown(step, values)
-        host.record(StepStarted(at=host.now(), step_id=step.id, index=index, attempt=attempt, inputs=shown))
+        self._host.record(msgspec.structs.replace(begin, inputs=self._shown(step, values)))
         try:
-            context = self._make_context(step, index, item, attempt, values)
-            return await self._runners[_kind(step)].run(step, context)
+            context = self._make_context(step, index, item, attempt, values, started)
+            result = await self._runners[_kind(step)].run(step, context)
         except (StepFailure, asyncio.CancelledError):
             raise
         except AelError:
@@ -182,6 +194,11 @@ class Interpreter:
             incident = secrets.token_hex(4)
             _log.exception("internal error %s in step '%s'", incident, step.id)
             raise StepFailure(InternalError(f"report it as {incident}; the log has the details")) from error
+        try:
+            self._budget.take_output(result.output)
+        except AelError as error:
+            raise StepFailure(error, result.printed) from error
+        return result
 
     def _settle(
         self, step: Step, index: int | None, policy: Policy, failure: StepFailure, attempt: int, begun: float
@@ -221,7 +238,7 @@ class Interpreter:
         if not isinstance(found, list):
             detail = f"foreach of step '{step.id}' gives {type(found).__name__}, not a list or an object"
             raise TemplateFailed(detail, suggestion="Give a list, or an object whose entries become {key, value}.")
-        self._count(len(found))
+        self._budget.take_steps(len(found))
         return found
 
     async def _foreach(self, step: Step, policy: Policy, items: list[JSONValue], begun: float) -> StepEnded:
@@ -233,7 +250,7 @@ class Interpreter:
 
         async def work() -> None:
             for index in indices:
-                if failed:
+                if failed and self._after_failure != "drain":
                     return
                 ended = await self._item(step, policy, index, items[index])
                 if isinstance(ended, StepFailed):
@@ -241,7 +258,8 @@ class Interpreter:
                 elif isinstance(ended, StepSucceeded):
                     outputs[index] = ended.output
 
-        workers = min(step.max_parallel, max(len(items), 1))
+        # One at a time means items too.
+        workers = 1 if self._max_parallel == 1 else min(step.max_parallel, max(len(items), 1))
         if workers == 1:
             await work()
         else:
@@ -311,14 +329,6 @@ class Interpreter:
 
     def _located(self, step: Step, path: str, text: str) -> _Located:
         return _Located(self._plan, step.id, path, text)
-
-    def _count(self, number: int) -> None:
-        self._started += number
-        if self._started > self._max_steps:
-            raise ResourceExhausted(
-                f"the execution runs more than {self._max_steps} steps (foreach items count)",
-                suggestion="Raise execution.max_steps in the configuration.",
-            )
 
     def seed_of(self, step_id: StepId, index: int | None, attempt: int) -> int:
         """Return the seed of one attempt, which scheduling does not change."""

@@ -34,34 +34,39 @@ class Gateway:
 
     async def call(self, name: str, params: dict[str, JSONValue], context: CallContext) -> JSONValue:
         """See `ToolGateway.call`."""
-        self._check_scope(name, context)
-        info, source = await self._catalog.resolve(name, context.resolved)
-        self._check_params(name, params, info)
         context.calls += 1
         number = context.calls
+        begun = time.perf_counter()
+        try:
+            info, source = await self._admit(name, params, context)
+        except AelError as error:
+            # What was refused is on record too: who reads it sees what was tried, and a replay refuses it again.
+            shown = None if isinstance(error.__cause__, OutputInvalid) else params
+            await context.record(ToolCallStarted(call=number, tool=name, resolved="", params=shown, repeatable=True))
+            await self._failed(name, context, number, begun, error)
+            raise
         await context.record(
             ToolCallStarted(call=number, tool=name, resolved=str(info.ref), params=params, repeatable=info.repeatable)
         )
-        begun = time.perf_counter()
         try:
             value = await self._answer(name, params, context, info, source, number)
         except AelError as error:
-            error.tool_name = error.tool_name or name
-            await context.record(ToolCallEnded(call=number, tool=name, duration_ms=_since(begun), error=error.record()))
+            await self._failed(name, context, number, begun, error)
             raise
         await context.record(ToolCallEnded(call=number, tool=name, duration_ms=_since(begun), result=value))
         return value
 
-    def _check_scope(self, name: str, context: CallContext) -> None:
-        if name == "python_exec" and context.origin == "code":
-            raise ToolRejected("code cannot run code: python_exec is not for code steps", tool_name=name)
-        if name not in context.scope and not any(fnmatchcase(name, pattern) for pattern in context.scope):
-            listed = ", ".join(context.scope) or "none"
-            raise ToolRejected(
-                f"this workflow may call: {listed}",
-                suggestion=f"Add '{name}' to `tools` of the workflow if it shall call it.",
-                tool_name=name,
-            )
+    async def _admit(
+        self, name: str, params: dict[str, JSONValue], context: CallContext
+    ) -> tuple[ToolInfo, ToolSource]:
+        check_scope(name, context)
+        info, source = await self._catalog.resolve(name, context.resolved)
+        self._check_params(name, params, info)
+        return info, source
+
+    async def _failed(self, name: str, context: CallContext, number: int, begun: float, error: AelError) -> None:
+        error.tool_name = error.tool_name or name
+        await context.record(ToolCallEnded(call=number, tool=name, duration_ms=_since(begun), error=error.record()))
 
     async def _answer(
         self,
@@ -151,6 +156,19 @@ def _no_references(uri: str) -> Any:  # noqa: ANN401 # never returns
 
 
 # -- results ---------------------------------------------------------------------------------------------------------
+
+
+def check_scope(name: str, context: CallContext) -> None:
+    """Raise `ToolRejected` for a tool that the workflow, or its code, may not call."""
+    if name == "python_exec" and context.origin == "code":
+        raise ToolRejected("code cannot run code: python_exec is not for code steps", tool_name=name)
+    if name not in context.scope and not any(fnmatchcase(name, pattern) for pattern in context.scope):
+        listed = ", ".join(context.scope) or "none"
+        raise ToolRejected(
+            f"this workflow may call: {listed}",
+            suggestion=f"Add '{name}' to `tools` of the workflow if it shall call it.",
+            tool_name=name,
+        )
 
 
 def to_data(result: CallResult) -> JSONValue:
