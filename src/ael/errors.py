@@ -15,9 +15,9 @@
     ├── ResourceExhausted      RESOURCE_EXHAUSTED        ├── StepNotFound        STEP_NOT_FOUND
     ├── SandboxUnavailable     SANDBOX_UNAVAILABLE       ├── CircularDependency  CIRCULAR_DEPENDENCY
     ├── TemplateFailed         TEMPLATE_ERROR            ├── CodeSyntax          CODE_SYNTAX
-    └── OutputInvalid          OUTPUT_INVALID            ├── CodeRefused         CODE_SECURITY, before it runs
-                                                         ├── InputInvalid        INPUT_INVALID
-                                                         └── ConfigInvalid       CONFIG_INVALID
+    ├── OutputInvalid          OUTPUT_INVALID            ├── CodeRefused         CODE_SECURITY, before it runs
+    ├── ApprovalRejected       APPROVAL_REJECTED         ├── InputInvalid        INPUT_INVALID
+    └── ApprovalExpired        APPROVAL_EXPIRED          └── ConfigInvalid       CONFIG_INVALID
 
 A code joins the registry with the door that raises it, so that every code in it can be reached.
 """
@@ -328,6 +328,18 @@ class WorkflowTimeout(AelError):
     """The execution took longer than its time limit; time spent waiting on purpose does not count."""
 
     code, category, template = "WORKFLOW_TIMEOUT", "WORKFLOW", "Workflow timed out after {timeout_seconds}s"
+
+
+class ApprovalRejected(AelError):
+    """A person rejected what an approval step asked."""
+
+    code, category, template = "APPROVAL_REJECTED", "WORKFLOW", "Approval of step '{step_id}' was rejected"
+
+
+class ApprovalExpired(AelError):
+    """Nobody decided about an approval step in time, and `on_timeout` is `fail`."""
+
+    code, category, template = "APPROVAL_EXPIRED", "WORKFLOW", "Approval of step '{step_id}' expired"
 
 
 class ExecutionNotFound(AelError):

@@ -1,6 +1,6 @@
 """JSON as AEL means it: strict (RFC 8259, no NaN), bounded in depth, with one canonical form.
 
-Above stand all rooms that carry data; below only the errors.
+Times are UTC milliseconds inside and ISO 8601 outside. Above stand all rooms that carry data; below only the errors.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -108,3 +110,9 @@ def frozen_copy(value: Mapping[str, JSONValue]) -> dict[str, JSONValue]:
     """Return a deep copy of a JSON object that shares nothing mutable with it."""
     copied: dict[str, JSONValue] = _decode(_encode(value))
     return copied
+
+
+@lru_cache(maxsize=256)
+def iso(milliseconds: int) -> str:
+    """Return ISO 8601 with milliseconds, in UTC."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

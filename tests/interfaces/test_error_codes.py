@@ -150,7 +150,7 @@ async def test_an_execution_that_another_process_records_stops(app: App, write) 
 
 async def test_a_defect_of_ours_is_an_error_with_an_id(app: App, write, caplog: pytest.LogCaptureFixture) -> None:
     prepared = await app.prepare(write("w.yaml", steps("  - {id: a, wait: {seconds: 0}}\n")))
-    engine = app._parts.engine()
+    engine = app.parts.engine()
 
     class Broken:
         async def run(self, step, context) -> None:

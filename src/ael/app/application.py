@@ -6,7 +6,7 @@ What leaves this room is masked: no secret is in an `Execution`, an event or an 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,16 +16,17 @@ import msgspec
 from ael.app.build import Parts, build
 from ael.app.definitions import Definitions, Prepared
 from ael.app.doctor import Check, check_installation
+from ael.app.secrets import input_secrets, recorded_secrets
 from ael.app.settings import ConfigFile, Settings
 from ael.engine.engine import Request, new_execution_id, new_seed
 from ael.engine.preview import Preview, PreviewStep, preview
 from ael.errors import ErrorRecord, InputInvalid, Location, Problem, ProblemsError
 from ael.journal import ExecutionSummary, events
 from ael.journal.events import Event, ExecutionStarted
-from ael.journal.fold import Execution, ItemRun, StepRun, fold, iso
-from ael.observe.masking import Masker, leaves
+from ael.journal.fold import Execution, ItemRun, StepRun, fold
+from ael.observe.masking import Masker
 from ael.sandbox.spawn import ZygoteProcess
-from ael.values import JSONValue, decode
+from ael.values import JSONValue, decode, iso
 from ael.workflow.inputs import parse_input, validate_inputs
 from ael.workflow.load import load_file
 from ael.workflow.model import Workflow
@@ -82,7 +83,8 @@ class App:
 
     def __init__(self, settings: Settings, parts: Parts) -> None:
         self.settings = settings
-        self._parts = parts
+        #: The assembled parts, for the use cases in this room.
+        self.parts = parts
         self._definitions: Definitions = parts.definitions
         self._masker = Masker(settings.secrets)
 
@@ -103,7 +105,7 @@ class App:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._parts.close()
+        await self.parts.close()
 
     # -- workflows ----------------------------------------------------------------------------------------------
 
@@ -148,7 +150,7 @@ class App:
         """
         workflow = prepared.plan.workflow
         checked = validate_inputs(workflow, inputs)
-        secrets = (*self.settings.secrets, *_secret_values(workflow, checked))
+        secrets = (*self.settings.secrets, *input_secrets(workflow, checked))
         masker = Masker(secrets) if secrets else self._masker
         request = Request(
             plan=prepared.plan,
@@ -159,44 +161,30 @@ class App:
             principal=principal,
             secrets=secrets,
         )
-        execution = await self._parts.engine().run(request, _masked(on_event, masker))
+        execution = await self.parts.engine().run(request, _masked(on_event, masker))
         return masker.record(execution)
 
     async def dry_run(self, prepared: Prepared, inputs: Mapping[str, JSONValue]) -> Preview:
         """Return the plan and what the first steps would run with; calls nothing."""
         workflow = prepared.plan.workflow
         checked = validate_inputs(workflow, inputs)
-        shown = preview(prepared.plan, checked, self._parts.options.template_env)
-        return Masker((*self.settings.secrets, *_secret_values(workflow, checked))).record(shown)
+        shown = preview(prepared.plan, checked, self.parts.options.template_env)
+        return Masker((*self.settings.secrets, *input_secrets(workflow, checked))).record(shown)
 
     async def execution(self, execution_id: str) -> Execution:
         """Return one execution; the id may be shortened. Raises `ExecutionNotFound`, `JournalUnavailable`."""
-        full, record = await self._parts.journal().read(execution_id)
-        return Masker(_recorded_secrets(record, self.settings.secrets)).record(fold(full, record))
+        full, record = await self.parts.journal().read(execution_id)
+        return Masker(recorded_secrets(record, self.settings.secrets)).record(fold(full, record))
 
     async def executions(
         self, *, status: str | None = None, workflow: str | None = None, limit: int = 100
     ) -> list[ExecutionSummary]:
         """Return executions, newest first."""
-        return await self._parts.journal().summaries(status=status, workflow=workflow, limit=limit)
+        return await self.parts.journal().summaries(status=status, workflow=workflow, limit=limit)
 
     async def doctor(self) -> list[Check]:
         """Return how this installation is doing."""
-        return await check_installation(self.settings, self._parts)
-
-
-def _secret_values(workflow: Workflow, inputs: Mapping[str, JSONValue]) -> tuple[str, ...]:
-    """Return the texts that an execution must never show: the values of its secret inputs."""
-    found: list[str] = []
-    for spec in workflow.inputs:
-        if spec.secret and spec.name in inputs:
-            found += leaves(inputs[spec.name])
-    return tuple(dict.fromkeys(value for value in found if value))
-
-
-def _recorded_secrets(record: Sequence[Event], configured: tuple[str, ...]) -> tuple[str, ...]:
-    recorded = [event.secrets for event in record[:1] if isinstance(event, ExecutionStarted)]
-    return tuple(dict.fromkeys((*configured, *(value for values in recorded for value in values))))
+        return await check_installation(self.settings, self.parts)
 
 
 def _masked(on_event: OnEvent | None, masker: Masker) -> OnEvent | None:

@@ -7,9 +7,11 @@ import time
 from collections.abc import Awaitable, Callable
 
 from ael.engine.host import StepEnded, StepKey
-from ael.errors import AelError
+from ael.errors import AelError, WorkflowInvalid
 from ael.journal import Journal
 from ael.journal.events import Event, StepCancelled, StepFailed, StepSkipped, StepSucceeded
+from ael.steps import Decision
+from ael.steps.approval import unanswered
 
 #: Told of every event as it is recorded, before it is durable: (execution id, event).
 OnEvent = Callable[[str, Event], None]
@@ -98,6 +100,11 @@ class EmbeddedHost:
         delay = (until - self.now()) / 1000
         if delay > 0:
             await asyncio.sleep(delay)
+
+    async def decision(self, key: StepKey, deadline: int | None) -> Decision | None:
+        """Raise `WorkflowInvalid`: this host outlives no restart, and a request that is lost must not pass."""
+        hint = "Remove the step, or decide outside and pass the decision as an input."
+        raise WorkflowInvalid([unanswered(key.step_id, "this version of AEL cannot collect one", hint)])
 
     def now(self) -> int:
         """See `Host.now`."""

@@ -17,6 +17,7 @@ import msgspec
 
 from ael.engine.budget import Budget
 from ael.engine.embedded import EmbeddedHost, OnEvent
+from ael.engine.host import StepKey
 from ael.engine.interpreter import AfterFailure, Interpreter
 from ael.engine.results import results
 from ael.engine.retry import BUILT_IN, retry_of
@@ -36,7 +37,7 @@ from ael.journal import Journal, events
 from ael.journal.fold import Execution, fold
 from ael.plan import SECTIONS, Plan
 from ael.sandbox.contract import CodeSession, Limits, PackageSet, Sandbox
-from ael.steps import StepContext, StepRunner
+from ael.steps import Decision, StepContext, StepRunner
 from ael.steps.approval import ApprovalRunner
 from ael.steps.code import CodeRunner
 from ael.steps.tool import ToolRunner
@@ -440,10 +441,17 @@ class _AttemptHost:
 
     async def sleep(self, until: int) -> None:
         host = self._run.host
-        host.record(events.StepWaiting(at=host.now(), step_id=self._step.id, until=until))
+        host.record(events.StepWaiting(at=host.now(), step_id=self._step.id, index=self._index, until=until))
         await host.commit()
         with self._run.timer.paused():
             await host.sleep(until)
+
+    async def decision(self, deadline: int | None) -> Decision | None:
+        host = self._run.host
+        host.record(events.StepWaiting(at=host.now(), step_id=self._step.id, index=self._index, until=deadline))
+        await host.commit()
+        with self._run.timer.paused():
+            return await host.decision(StepKey(self._step.id, self._index), deadline)
 
     def now(self) -> int:
         return self._started

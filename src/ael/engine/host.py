@@ -12,6 +12,7 @@ from typing import Protocol, TypeAlias
 import msgspec
 
 from ael.journal.events import Event, StepFailed, StepSkipped, StepSucceeded
+from ael.steps import Decision
 
 #: How a step or an item of it ended; the event that records it.
 StepEnded: TypeAlias = StepSucceeded | StepFailed | StepSkipped
@@ -50,6 +51,10 @@ class Host(Protocol):
 
     async def sleep(self, until: int) -> None:
         """Return at `until`, UTC milliseconds."""
+        ...
+
+    async def decision(self, key: StepKey, deadline: int | None) -> Decision | None:
+        """Return what was decided about an approval, None when nobody did until `deadline` (UTC milliseconds)."""
         ...
 
     def now(self) -> int:

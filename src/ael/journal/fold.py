@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Literal, assert_never
 
 import msgspec
@@ -15,7 +13,7 @@ import msgspec
 from ael.errors import ErrorRecord
 from ael.journal import events as ev
 from ael.journal.events import Event
-from ael.values import JSONValue
+from ael.values import JSONValue, iso
 
 ExecutionStatus = Literal["pending", "running", "waiting", "completed", "failed", "cancelled", "timed_out"]
 StepStatus = Literal["pending", "running", "waiting", "completed", "failed", "skipped", "cancelled", "compensated"]
@@ -101,12 +99,6 @@ class Execution(msgspec.Struct, kw_only=True):
     parent: str | None = None
     #: Sandbox layers that held, where code ran.
     sandbox: tuple[str, ...] = ()
-
-
-@lru_cache(maxsize=256)
-def iso(milliseconds: int) -> str:
-    """Return ISO 8601 with milliseconds, in UTC."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def fold(execution_id: str, events: Sequence[Event]) -> Execution:

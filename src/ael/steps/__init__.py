@@ -41,6 +41,17 @@ class StepFailure(Exception):
         self.printed = printed
 
 
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person decided about an approval step."""
+
+    approved: bool
+    by: str
+    #: UTC milliseconds.
+    at: int
+    comment: str = ""
+    choice: str | None = None
+
+
 class StepHost(Protocol):
     """What a step may ask of the engine that runs it."""
 
@@ -50,6 +61,13 @@ class StepHost(Protocol):
 
     async def sleep(self, until: int) -> None:
         """Return at `until` (UTC milliseconds); the time spent does not count towards time limits."""
+        ...
+
+    async def decision(self, deadline: int | None) -> Decision | None:
+        """Return what was decided about this approval step, None when nobody did until `deadline` (UTC milliseconds).
+
+        Raises `WorkflowInvalid` where nobody can be asked.
+        """
         ...
 
     def now(self) -> int:

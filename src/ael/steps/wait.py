@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from ael.errors import TemplateFailed
 from ael.steps import StepContext, StepFailure, StepResult
-from ael.values import JSONValue
+from ael.values import JSONValue, iso
 from ael.workflow.model import Step
 
 #: Longest wait, one year of seconds; a longer one is a mistake in units.
@@ -20,7 +20,7 @@ class WaitRunner:
         """Return `{"waited_until": …}` in ISO 8601; raises `StepFailure` for a value that is no time."""
         until = _due(step.id, context.values, context.host.now())
         await context.host.sleep(until)
-        return StepResult(output={"waited_until": _iso(until)})
+        return StepResult(output={"waited_until": iso(until)})
 
 
 def _due(step_id: str, values: object, now: int) -> int:
@@ -62,7 +62,3 @@ def _number(value: JSONValue) -> float | None:
         except ValueError:
             return None
     return None
-
-
-def _iso(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -17,6 +17,7 @@ import msgspec
 
 from ael.errors import REGISTRY, Problem, WorkflowInvalid, did_you_mean, nearest
 from ael.values import JSONValue
+from ael.workflow.file_tests import FileTestReader, check_steps
 from ael.workflow.inputs import TYPE_OF, check_default, compile_pattern, enum_violations, schema_problem
 from ael.workflow.model import (
     Annotations,
@@ -25,6 +26,7 @@ from ael.workflow.model import (
     Compensation,
     Defaults,
     Definition,
+    FileTest,
     InputSpec,
     OutputSpec,
     Packages,
@@ -178,6 +180,10 @@ class _Loader:
                 continue
             values["finally_" if key == "finally" else key] = value
         self._check_numbers(root, timeout=values.get("timeout"))
+        if values.get("tests"):
+            sections = (values.get(section) or () for section in ("steps", "on_failure", "finally_"))
+            known = [step.id for section in sections for step in section]
+            check_steps(reader, entries["tests"][1], values["tests"], known)
         if any(problem.severity == "error" for problem in reader.problems):
             return None
         return Workflow(**values)
@@ -254,16 +260,8 @@ class _Loader:
     def packages(self, node: Node) -> Packages:
         return self.reader.read_record(node, Packages, "packages") or Packages()
 
-    def tests(self, node: Node) -> tuple[dict[str, JSONValue], ...]:
-        if node.id != "sequence":
-            hint = "Write `- name: …` for each test."
-            self.reader.problem(node, f"'tests' is a list, not {describe(self.reader, node)}", hint)
-            return ()
-        for index, item in enumerate(node.value):
-            self.reader.read_record(item, FileTest, f"tests[{index}]")
-        found = self.reader.json(node, "tests")
-        assert isinstance(found, list)
-        return tuple(item for item in found if isinstance(item, dict))
+    def tests(self, node: Node) -> tuple[FileTest, ...]:
+        return FileTestReader(self.reader).read(node)
 
     def tools(self, node: Node) -> tuple[str, ...] | None:
         found: tuple[str, ...] | None = self.reader.read(node, tuple[str, ...] | None, "tools")
@@ -719,43 +717,6 @@ class WaitForm(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float | str | None = None
     #: A time in ISO 8601, or a template that gives one.
     until: str | None = None
-
-
-class ExpectedError(msgspec.Struct, frozen=True, kw_only=True):
-    """The error that a test of the file expects."""
-
-    code: str
-
-
-class Expectation(msgspec.Struct, frozen=True, kw_only=True):
-    """What a test of the file expects; a key that is absent is not compared."""
-
-    #: The execution's status at its end.
-    status: Literal["completed", "failed", "cancelled", "timed_out", "waiting"] | None = None
-    #: The whole output.
-    output: JSONValue = None
-    #: Keys and values that the output has, among others.
-    output_contains: JSONValue = None
-    #: A JSON Schema that the output matches.
-    output_schema: dict[str, JSONValue] | None = None
-    error: ExpectedError | None = None
-    #: The error's code, written as one key.
-    error_code: str | None = msgspec.field(default=None, name="error.code")
-    #: Step → its status.
-    steps: dict[str, Literal["completed", "failed", "skipped", "cancelled", "pending", "compensated"]] | None = None
-    #: Tool → how often it is called.
-    calls: dict[str, int] | None = None
-
-
-class FileTest(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of `tests:`."""
-
-    name: str = ""
-    description: str = ""
-    inputs: dict[str, JSONValue] = {}
-    #: Tool or pattern → its answers; `{error: CODE}` raises.
-    mocks: dict[str, JSONValue] = {}
-    expect: Expectation = Expectation()
 
 
 #: Names of the scope, and words of the expression language that are not words of Python.

@@ -200,6 +200,68 @@ class Annotations(_Record, rename="camel", frozen=True, kw_only=True):
     open_world_hint: bool | None = None
 
 
+class Answer(_Record, frozen=True, kw_only=True):
+    """What a mocked tool answers: a value, or an error with a code."""
+
+    #: Only to calls whose parameters have these; such an answer is not used up.
+    params: dict[str, JSONValue] | None = None
+    value: JSONValue = None
+    error: str | None = None
+    detail: str = ""
+    #: None: as the error's code has it.
+    retryable: bool | None = None
+
+
+class Mock(_Record, frozen=True, kw_only=True):
+    """The answers of one tool, or of all whose name matches a pattern."""
+
+    tool: str
+    answers: tuple[Answer, ...]
+    #: Each call takes the next one; else the only one answers every call.
+    successive: bool = False
+
+
+class ExpectedCalls(_Record, frozen=True, kw_only=True):
+    """How often a tool, or all that match a pattern, are called; and with what, where that is said."""
+
+    tool: str
+    count: int
+    #: What the parameters of each call have, in order.
+    params: tuple[dict[str, JSONValue], ...] | None = None
+
+
+class Expectation(_Record, frozen=True, kw_only=True):
+    """What a test expects; what is absent is not compared."""
+
+    status: str | None = None
+    #: The execution ends with an error.
+    fails: bool = False
+    output: JSONValue | msgspec.UnsetType = msgspec.UNSET
+    output_contains: JSONValue | msgspec.UnsetType = msgspec.UNSET
+    output_schema: Schema | None = None
+    error_code: str | None = None
+    error_contains: str | None = None
+    error_step: StepId | None = None
+    steps: dict[str, str] = {}
+    calls: tuple[ExpectedCalls, ...] = ()
+
+
+class FileTest(_Record, frozen=True, kw_only=True):
+    """A test that a workflow carries (see `file_tests`, which reads it)."""
+
+    name: str
+    description: str = ""
+    inputs: dict[str, JSONValue] = {}
+    mocks: tuple[Mock, ...] = ()
+    #: Step → {verdict, by, comment, choice}.
+    approvals: dict[str, dict[str, JSONValue]] = {}
+    expect: Expectation = Expectation()
+    seed: int = 0
+    #: UTC milliseconds at which the execution stands.
+    time_ms: int
+    env: dict[str, str] = {}
+
+
 class Workflow(_Record, frozen=True, kw_only=True):
     """A whole definition."""
 
@@ -227,7 +289,8 @@ class Workflow(_Record, frozen=True, kw_only=True):
     on_failure: tuple[Step, ...] = ()
     #: Steps that always run at the end.
     finally_: tuple[Step, ...] = msgspec.field(default=(), name="finally")
-    tests: tuple[dict[str, JSONValue], ...] = ()
+    #: What `ael test` runs.
+    tests: tuple[FileTest, ...] = ()
     #: Whether agents see it as a tool.
     expose: bool = True
     #: MCP tool annotations, passed to clients.

@@ -17,7 +17,8 @@ import msgspec
 
 from ael.values import JSONValue
 from ael.workflow import model
-from ael.workflow.load import COMMON_STEP_KEYS, KINDS, ApprovalForm, FileTest, WaitForm
+from ael.workflow.file_tests import FileTestForm
+from ael.workflow.load import COMMON_STEP_KEYS, KINDS, ApprovalForm, WaitForm
 from ael.workflow.model import InputSpec, Schema, Workflow
 from ael.workflow.yaml_reader import record_fields
 
@@ -122,7 +123,7 @@ def workflow_schema() -> Schema:
         "steps": {**steps, "minItems": 1},
         "on_failure": steps,
         "finally": steps,
-        "tests": {"type": "array", "items": record_schema(FileTest)},
+        "tests": {"type": "array", "items": record_schema(FileTestForm)},
     }
     for key, described in own.items():
         known = properties[key]

@@ -20,6 +20,7 @@ _INTERRUPTED = 130
 COMMANDS = {
     "run": ("run", "Run a workflow: a file or a registered name."),
     "validate": ("validate", "Check workflow files and name every mistake."),
+    "test": ("test", "Run the tests that workflow files carry."),
     "schema": ("schema", "Print the JSON Schema of workflow or config files."),
     "workflows": ("workflows", "Look at registered workflows."),
     "list": ("workflows", "List registered workflows."),

@@ -87,7 +87,7 @@ def print_error(error: AelError | ErrorRecord, settings: Globals, source: Source
         print_problems(problems, settings)
     else:
         for line in printable(record.detail).splitlines():
-            say("\n".join(_wrapped(line)), settings)
+            say("\n".join(wrapped(line)), settings)
     where = [f"step '{record.step_id}'"] if record.step_id else []
     if record.attempt and record.attempt > 1:
         where.append(f"attempt {record.attempt}")
@@ -99,7 +99,7 @@ def print_error(error: AelError | ErrorRecord, settings: Globals, source: Source
         for line in _excerpt(record.location, source):
             say(printable(line), settings)
     if record.suggestion:
-        say("\n".join(_wrapped(f"→ {printable(record.suggestion)}")), settings)
+        say("\n".join(wrapped(f"→ {printable(record.suggestion)}")), settings)
 
 
 def _excerpt(location: Location, source: Source | None) -> list[str]:
@@ -116,12 +116,13 @@ def _excerpt(location: Location, source: Source | None) -> list[str]:
     return Problem(message="", location=place, source_line=line).render().splitlines()[1:]
 
 
-def _wrapped(line: str) -> list[str]:
-    if len(line) + 2 <= _WIDTH or line.startswith("  "):
-        return [f"  {line}"]
+def wrapped(line: str, indent: str = "  ") -> list[str]:
+    """Return an indented line as lines of at most 80 columns; one that is indented already stays as it is."""
+    if len(line) + len(indent) <= _WIDTH or line.startswith("  "):
+        return [f"{indent}{line}"]
     # A name or path that is broken at its hyphens could not be copied.
     return textwrap.wrap(
-        line, _WIDTH, initial_indent="  ", subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        line, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
 
 

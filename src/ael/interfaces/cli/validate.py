@@ -26,7 +26,7 @@ def validate_command(settings: Globals, paths: tuple[str, ...], strict: bool, fo
     form = "json" if settings.json else form
 
     async def check(app: App) -> int:
-        found = {path: _files(path) for path in paths}
+        found = {path: files_of(path) for path in paths}
         reports = [await app.validate(file) for files in found.values() for file in files]
         reports += [_nothing_in(path) for path, files in found.items() if not files]
         failed = [report for report in reports if not report.valid or (strict and report.problems)]
@@ -47,7 +47,7 @@ def validate_command(settings: Globals, paths: tuple[str, ...], strict: bool, fo
     return with_app(settings, check)
 
 
-def _files(path: str) -> list[str]:
+def files_of(path: str) -> list[str]:
     """Return the workflow files of a directory, or the path of a file."""
     directory = Path(path)
     if not directory.is_dir():
