@@ -194,7 +194,7 @@ def _masked(on_event: OnEvent | None, masker: Masker) -> OnEvent | None:
     def tell(execution_id: str, event: Event) -> None:
         if masker and isinstance(event, ExecutionStarted):
             # The definition is the file, which its readers have; its JSON is not taken apart for them.
-            event = msgspec.structs.replace(event, definition=msgspec.Raw(b"null"), secrets=())
+            event = msgspec.structs.replace(event, definition=msgspec.Raw(b"null"), secrets=(), env={})
         on_event(execution_id, masker.record(event))
 
     return tell

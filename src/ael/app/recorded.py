@@ -11,7 +11,7 @@ from ael.app.secrets import recorded_secrets
 from ael.engine.engine import child_execution_id
 from ael.errors import JournalUnavailable
 from ael.journal.events import Event, ExecutionStarted
-from ael.journal.fold import Execution, fold
+from ael.journal.fold import Attempt, Execution, StepRun, fold
 from ael.plan import Plan
 
 
@@ -29,11 +29,20 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     def children(self) -> Iterator[str]:
         """Yield the ids that children of this execution have, where its workflow steps came to start them."""
         for step in self.execution.steps:
-            if step.kind != "workflow":
-                continue
-            for index, run in enumerate(step.items) if step.items is not None else [("", step)]:
-                for attempt in run.attempts:
-                    yield child_execution_id(self.execution_id, f"{step.step_id}/{index}/{attempt.number}")
+            for _, child_id in self.children_of(step):
+                yield child_id
+
+    def children_of(self, step: StepRun) -> Iterator[tuple[int | None, str]]:
+        """Yield item and id of the children that a step came to start; item None for a step without items."""
+        if step.kind != "workflow":
+            return
+        runs: list[tuple[int | None, list[Attempt]]] = [(None, step.attempts)]
+        if step.items is not None:
+            runs = [(item.index, item.attempts) for item in step.items]
+        for index, attempts in runs:
+            for attempt in attempts:
+                key = f"{step.step_id}/{'' if index is None else index}/{attempt.number}"
+                yield index, child_execution_id(self.execution_id, key)
 
 
 async def read_recorded(app: App, execution_id: str) -> Recorded:

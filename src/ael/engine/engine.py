@@ -46,7 +46,7 @@ from ael.steps.workflow import WorkflowRunner
 from ael.tools import CallContext, ToolCallEnded, ToolCallStarted, ToolGateway, ToolRef
 from ael.values import JSONValue, digest
 from ael.workflow.inputs import validate_inputs
-from ael.workflow.model import CodeStep, RetryPolicy, Step, Workflow
+from ael.workflow.model import CodeStep, RetryPolicy, Step, StepId, Workflow
 
 #: Deepest nesting of workflow steps at run time.
 MAX_DEPTH = 8
@@ -204,6 +204,7 @@ class Run:
         on_event: OnEvent | None,
         *,
         after_failure: AfterFailure = "cancel",
+        only: frozenset[StepId] | None = None,
     ) -> None:
         self.engine = engine
         self.request = request
@@ -226,6 +227,7 @@ class Run:
             max_parallel=self.options.max_parallel_steps,
             budget=self.budget,
             after_failure=after_failure,
+            only=only,
         )
 
     async def to_the_end(self) -> Execution:
@@ -382,8 +384,13 @@ class Run:
                 parent_step=request.parent_step,
                 steps=tuple((step.id, kind_of(step)) for name in SECTIONS for step in self.plan.section(name)),
                 secrets=request.secrets,
+                env=self.options.template_env,
             )
         )
+
+    async def child_plan(self, child_id: str, reference: str) -> Plan:
+        """Return what a child runs: the workflow that a reference means."""
+        return await self.engine._resolve(reference)  # noqa: SLF001 # as above
 
     async def run_child(
         self, step: Step, key: str, seed: int, reference: str, inputs: Mapping[str, JSONValue]
@@ -391,11 +398,12 @@ class Run:
         """Run a workflow step's child; raises the child's error. `key` is step/item/attempt."""
         if self.request.depth >= MAX_DEPTH:
             raise ResourceExhausted(f"workflow steps are nested deeper than {MAX_DEPTH} levels")
-        plan = await self.engine._resolve(reference)  # noqa: SLF001 # as above
+        child_id = child_execution_id(self.request.execution_id, key)
+        plan = await self.child_plan(child_id, reference)
         child = Request(
             plan=plan,
             inputs=validate_inputs(plan.workflow, inputs),
-            execution_id=child_execution_id(self.request.execution_id, key),
+            execution_id=child_id,
             seed=seed >> 1,
             principal=self.request.principal,
             parent=self.request.execution_id,

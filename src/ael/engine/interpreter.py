@@ -60,6 +60,7 @@ class Interpreter:
         max_parallel: int,
         budget: Budget,
         after_failure: AfterFailure = "cancel",
+        only: frozenset[StepId] | None = None,
     ) -> None:
         self._plan = plan
         self._host = host
@@ -70,10 +71,13 @@ class Interpreter:
         self._max_parallel = max_parallel
         self._budget = budget
         self._after_failure = after_failure
+        self._only = only
 
     async def run(self, section: Section) -> StepFailed | None:
         """Run one section; return the failure that stopped it, if any."""
         steps = self._plan.section(section)
+        if self._only is not None:
+            steps = tuple(step for step in steps if step.id in self._only)
         if not steps:
             return None
         graph = _Ready(steps, self._plan.dependencies)
@@ -98,7 +102,7 @@ class Interpreter:
                     for task in running:
                         task.cancel()
                     break
-        return min(failures, key=lambda ended: ended.at, default=None)
+        return min(failures, key=lambda ended: graph.position(StepId(ended.step_id)), default=None)
 
     def _goes_on(self, failures: list[StepFailed]) -> bool:
         return not failures or self._after_failure == "drain"

@@ -43,6 +43,8 @@ class ExecutionStarted(_Event, tag=True, frozen=True, kw_only=True):
     steps: tuple[tuple[str, str], ...] = ()
     #: Values that every reader masks.
     secrets: tuple[str, ...] = ()
+    #: What templates read as `env.NAME`.
+    env: dict[str, str] = {}
 
 
 class StepStarted(_StepEvent, tag=True, frozen=True, kw_only=True):

@@ -5,8 +5,19 @@ from __future__ import annotations
 import click
 
 from ael.app.application import App, iso
+from ael.app.replay import Replay, replay
 from ael.interfaces.cli.options import Globals, global_options
-from ael.interfaces.cli.render import duration, print_error, print_json, print_result, print_steps, print_total
+from ael.interfaces.cli.render import (
+    duration,
+    print_error,
+    print_json,
+    print_result,
+    print_steps,
+    print_total,
+    printable,
+    say,
+    wrapped,
+)
 from ael.interfaces.cli.session import with_app
 
 
@@ -68,3 +79,61 @@ def list_command(settings: Globals, status: str | None, workflow: str | None, li
         return 0
 
     return with_app(settings, show)
+
+
+@executions_command.command("replay")
+@click.argument("execution")
+@click.option("--definition", metavar="F", help="Another workflow: a file or a name. Says what would have changed.")
+@global_options
+@click.pass_obj
+def replay_command(settings: Globals, execution: str, definition: str | None) -> int:
+    """Run a recorded execution again and compare it with its record.
+
+    Tools answer from the record, time and seed are the recorded ones: nothing is called. Exits with 1 where a step
+    differs.
+    """
+
+    async def work(app: App) -> int:
+        report = await replay(app, execution, definition)
+        if settings.json:
+            print_json(report)
+        else:
+            _show_replay(report, settings)
+        return 0 if report.identical else 1
+
+    return with_app(settings, work)
+
+
+_REPLAYED = {
+    "identical": ("=", "green"),
+    "different": ("≠", "red"),
+    "new": ("+", "yellow"),
+    "gone": ("-", "yellow"),
+    "not compared": ("·", "white"),
+}
+
+
+def _show_replay(report: Replay, settings: Globals) -> None:
+    for step in report.steps:
+        mark, color = _REPLAYED[step.outcome]
+        click.echo(f"{click.style(mark, fg=color)} {printable(step.step_id):<24} {step.outcome}", color=settings.color)
+        for line in wrapped(printable(step.note)) if step.note else ():
+            click.echo(line)
+        _show_difference(step.difference, settings)
+    if report.difference:
+        click.echo(f"{click.style('≠', fg='red')} the result", color=settings.color)
+        _show_difference(report.difference, settings)
+    if settings.quiet:
+        return
+    if report.note:
+        say(report.note, settings)
+    different = sum(step.outcome not in {"identical", "not compared"} for step in report.steps)
+    said = "identical" if report.identical else f"{different} of {len(report.steps)} steps differ"
+    said += " and the result" if report.difference else ""
+    say(printable(f"execution {report.execution_id} of {report.workflow}: {said}"), settings)
+
+
+def _show_difference(lines: tuple[str, ...], settings: Globals) -> None:
+    for line in lines:
+        color = {"-": "red", "+": "green"}.get(line[:1])
+        click.echo(f"    {click.style(printable(line), fg=color)}", color=settings.color)
