@@ -105,6 +105,8 @@ class PlannedCode(msgspec.Struct, frozen=True, kw_only=True):
     file: str = ""
     #: Where the code's first line stands in the file; see `line_in_file`.
     first_line: int = 1
+    #: Tools that the code names literally.
+    tools: tuple[str, ...] = ()
     #: (line of the bound code, lines of the file that templates above it took away), where that changes.
     shifts: tuple[tuple[int, int], ...] = ()
 
@@ -494,6 +496,7 @@ class _Planner:
             if step.id in self.facts:
                 planned[step.id] = PlannedCode(
                     blob=self.facts[step.id].blob,
+                    tools=self.facts[step.id].tools,
                     bindings=self.blocks[step.id].placeholders,
                     file=self.source.file,
                     first_line=code_first_line(self.source, path),

@@ -18,6 +18,7 @@ from ael.app.definitions import Definitions, Prepared
 from ael.app.doctor import Check, check_installation
 from ael.app.secrets import input_secrets, recorded_secrets
 from ael.app.settings import ConfigFile, Settings
+from ael.app.tool_check import check_tools
 from ael.engine.engine import Request, new_execution_id, new_seed
 from ael.engine.preview import Preview, PreviewStep, preview
 from ael.errors import ErrorRecord, InputInvalid, Location, Problem, ProblemsError
@@ -116,8 +117,11 @@ class App:
         """
         return await self._definitions.prepare(reference)
 
-    async def validate(self, path: str) -> ValidationReport:
-        """Return all that is wrong with one file; raises `SandboxUnavailable` where code cannot be checked."""
+    async def validate(self, path: str, *, tools: bool = False) -> ValidationReport:
+        """Return all that is wrong with one file, with `tools` also what is wrong with the tools that it names.
+
+        Raises `SandboxUnavailable` where code cannot be checked. Checking tools starts the servers that offer them.
+        """
         name = ""
         try:
             loaded = load_file(path)
@@ -125,7 +129,8 @@ class App:
             plan = await self._definitions.plan(loaded.definition, loaded.warnings)
         except ProblemsError as error:
             return ValidationReport(file=path, name=name, problems=error.problems)
-        return ValidationReport(file=path, name=name, problems=plan.warnings)
+        problems = await check_tools(plan, self.parts.catalog()) if tools else []
+        return ValidationReport(file=path, name=name, problems=(*plan.warnings, *problems))
 
     def workflow_files(self) -> list[Path]:
         """Return the files of the registered directories."""

@@ -25,6 +25,7 @@ COMMANDS = {
     "workflows": ("workflows", "Look at registered workflows."),
     "list": ("workflows", "List registered workflows."),
     "executions": ("executions", "Look at what ran."),
+    "init": ("init", "Start a project: configuration, example, editor schema."),
     "doctor": ("doctor", "Check whether this machine can run it all."),
     "version": ("version", "Print the version."),
 }

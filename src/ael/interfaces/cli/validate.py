@@ -18,16 +18,17 @@ from ael.interfaces.cli.session import with_app
 @click.command("validate")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--strict", is_flag=True, help="Warnings fail too.")
+@click.option("--check-tools", "tools", is_flag=True, help="Start the servers, and check tools and parameters.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "github"]), default="text", help="How to report.")
 @global_options
 @click.pass_obj
-def validate_command(settings: Globals, paths: tuple[str, ...], strict: bool, form: str) -> int:  # click
+def validate_command(settings: Globals, paths: tuple[str, ...], strict: bool, tools: bool, form: str) -> int:  # click
     """Check workflow files, or all in a directory, and name every mistake."""
     form = "json" if settings.json else form
 
     async def check(app: App) -> int:
         found = {path: files_of(path) for path in paths}
-        reports = [await app.validate(file) for files in found.values() for file in files]
+        reports = [await app.validate(file, tools=tools) for files in found.values() for file in files]
         reports += [_nothing_in(path) for path, files in found.items() if not files]
         failed = [report for report in reports if not report.valid or (strict and report.problems)]
         if form == "json":

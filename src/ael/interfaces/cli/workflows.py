@@ -8,6 +8,7 @@ import click
 from msgspec import UNSET
 
 from ael.app.application import App, Prepared, input_schema
+from ael.app.graph import GraphFormat, draw
 from ael.errors import ProblemsError
 from ael.interfaces.cli.options import Globals, global_options
 from ael.interfaces.cli.render import print_json, print_total, printable, say
@@ -63,6 +64,28 @@ def show_command(settings: Globals, name: str) -> int:
         else:
             for line in _lines(prepared):
                 click.echo(printable(line))
+        return 0
+
+    return with_app(settings, show)
+
+
+@workflows_command.command("graph")
+@click.argument("name")
+@click.option(
+    "--format", "form", type=click.Choice(["ascii", "mermaid", "svg"]), default="ascii", help="What to draw it for."
+)
+@global_options
+@click.pass_obj
+def graph_command(settings: Globals, name: str, form: GraphFormat) -> int:
+    """Draw the steps of one workflow, each below what it waits for."""
+
+    async def show(app: App) -> int:
+        plan = (await app.prepare(name)).plan
+        drawn = draw(plan, form)
+        if settings.json:
+            print_json({"name": plan.workflow.name, "format": form, "graph": drawn})
+        else:
+            click.echo("\n".join(map(printable, drawn.splitlines())))
         return 0
 
     return with_app(settings, show)
