@@ -71,13 +71,18 @@ def _parts(plan: Plan) -> Iterator[_Part]:
             for step in steps
         ]
         layers: list[list[_Node]] = []
+        above: dict[StepId, set[StepId]] = {}
         while waiting:
             # A step may wait for one that stands below it in the file.
             ready = [node for node in waiting if all(before in depth for before in node.after)]
             for node in ready:
+                above[node.step] = set(node.after).union(*(above[before] for before in node.after))
                 level = depth[node.step] = 1 + max((depth[before] for before in node.after), default=-1)
                 layers += [[] for _ in range(level + 1 - len(layers))]
-                layers[level].append(node)
+                # What a step waits for through another one needs no arrow of its own.
+                through: set[StepId] = set().union(*(above[before] for before in node.after))
+                direct = tuple(before for before in node.after if before not in through)
+                layers[level].append(msgspec.structs.replace(node, after=direct))
             waiting = [node for node in waiting if node.step not in depth]
         if layers:
             yield _Part(title=title, layers=layers)

@@ -16,6 +16,7 @@ from ael.app.recorded import Recorded, read_recorded
 from ael.engine.engine import Engine, Request
 from ael.engine.replay import Record, Replays
 from ael.errors import ErrorRecord, ExecutionNotFound
+from ael.journal.events import StepFailed, StepRetried, StepSkipped, StepSucceeded
 from ael.journal.fold import Execution, ItemRun, StepRun, ToolCallRecord
 from ael.journal.memory import MemoryJournal
 from ael.observe.masking import Masker
@@ -84,7 +85,8 @@ async def replay(app: App, execution_id: str, definition: str | None = None) -> 
             gateway=tools,
             sandbox=sandbox,
             resolve=app.parts.definitions.registered,
-            options=msgspec.structs.replace(app.parts.options, template_env=root.start.env),
+            # Where the real clock was read, its readings are on record.
+            options=msgspec.structs.replace(app.parts.options, template_env=root.start.env, clock="step"),
             make_run=replays.make,
         )
         await engine.run(request)
@@ -118,6 +120,12 @@ class _Comparison:
         self._ended = ended
         self._is_changed = is_changed
         self._masker = Masker(secret for one in family.values() for secret in one.secrets)
+        self._without_clock = {
+            (name, event.step_id)
+            for name, one in family.items()
+            for event in one.events
+            if isinstance(event, StepSucceeded | StepFailed | StepSkipped | StepRetried) and event.clock.lost
+        }
         self._unanswered: dict[tuple[str, str], list[str]] = {}
         for execution_id, step_id, tool, params in tools.unanswered:
             shown = self._masker.text(text(params))
@@ -164,7 +172,7 @@ class _Comparison:
         outcome: Outcome
         if before is None:
             outcome = "new"
-            lines = difference(None, self._run(known))
+            lines = difference(None, self._run(known))[1:]
         elif after is None:
             outcome = "gone"
         elif before.status in {"pending", "running", "waiting", "cancelled"}:
@@ -173,6 +181,9 @@ class _Comparison:
         else:
             lines = difference(self._run(before), self._run(after))
             outcome = "different" if lines or notes else "identical"
+            if lines and (execution_id, known.step_id) in self._without_clock:
+                outcome = "not compared"
+                notes = [*notes, "not replayable: clock (it was read more often than is recorded)"]
         return StepReplay(
             execution_id=execution_id,
             step_id=f"{path}{known.step_id}",

@@ -114,6 +114,10 @@ class EmbeddedHost:
         """See `Host.started`."""
         return self.now()
 
+    def readings(self, key: StepKey, attempt: int) -> tuple[float, ...] | None:
+        """See `Host.readings`."""
+        return None
+
     def elapsed(self) -> float:
         """See `Host.elapsed`."""
         return time.perf_counter_ns() / 1_000_000

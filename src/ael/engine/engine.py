@@ -326,13 +326,15 @@ class Run:
             resolved=self.resolved,
         )
         seed = self.interpreter.seed_of(step.id, index, attempt)
+        readings = self.host.readings(StepKey(step.id, index), attempt) if is_code else None
         return StepContext(
             execution_id=self.request.execution_id,
             values=values,
             seed=seed,
             timeout_seconds=step.timeout,
             limits=self._limits(step) if is_code else self.options.limits,
-            clock=started / 1000 if self.options.clock == "step" else None,
+            clock=started / 1000 if self.options.clock == "step" and readings is None else None,
+            readings=readings,
             host=_AttemptHost(self, step, index, attempt, seed, started),
             call=call,
             call_tool=self.engine._gateway.call,  # noqa: SLF001 # the two classes are one unit

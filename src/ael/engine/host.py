@@ -65,6 +65,10 @@ class Host(Protocol):
         """Return the time at which an attempt starts, UTC milliseconds; it is recorded, and code reads it."""
         ...
 
+    def readings(self, key: StepKey, attempt: int) -> tuple[float, ...] | None:
+        """Return what the code of an attempt reads from the real clock; None: whatever the clock says."""
+        ...
+
     def elapsed(self) -> float:
         """Return a monotonic time in milliseconds, for durations."""
         ...

@@ -161,6 +161,7 @@ class Interpreter:
                         error=error.record(),
                         delay_seconds=delay,
                         printed=failure.printed,
+                        clock=failure.clock,
                     )
                 )
             else:
@@ -171,6 +172,7 @@ class Interpreter:
                     attempt=attempt,
                     output=result.output,
                     printed=result.printed,
+                    clock=result.clock,
                     duration_ms=host.elapsed() - begun,
                 )
             await host.sleep(host.now() + int(delay * 1000))
@@ -201,7 +203,7 @@ class Interpreter:
         try:
             self._budget.take_output(result.output)
         except AelError as error:
-            raise StepFailure(error, result.printed) from error
+            raise StepFailure(error, result.printed, result.clock) from error
         return result
 
     def _settle(
@@ -218,6 +220,7 @@ class Interpreter:
                 attempt=attempt,
                 error=record,
                 printed=failure.printed,
+                clock=failure.clock,
                 duration_ms=duration,
             )
         return StepFailed(
@@ -227,6 +230,7 @@ class Interpreter:
             attempt=attempt,
             error=record,
             printed=failure.printed,
+            clock=failure.clock,
             duration_ms=duration,
         )
 
@@ -292,6 +296,7 @@ class Interpreter:
                     attempt=ended.attempt,
                     error=ended.error,
                     printed=ended.printed,
+                    clock=ended.clock,
                     duration_ms=ended.duration_ms,
                 )
             return ended

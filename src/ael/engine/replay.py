@@ -163,6 +163,11 @@ class _ReplayHost(EmbeddedHost):
         self._at = at
         self._is_same = is_same
         self._recorded = {StepKey(event.step_id, event.index): event for event in recorded if isinstance(event, _ENDS)}
+        self._readings = {
+            (StepKey(event.step_id, event.index), event.attempt): event.clock.taken
+            for event in recorded
+            if isinstance(event, (*_ENDS, ev.StepRetried)) and event.clock.taken
+        }
         self._starts = {
             (StepKey(event.step_id, event.index), event.attempt): event.at
             for event in recorded
@@ -191,6 +196,9 @@ class _ReplayHost(EmbeddedHost):
 
     def started(self, key: StepKey, attempt: int) -> int:
         return self._starts.get((key, attempt), self._at)
+
+    def readings(self, key: StepKey, attempt: int) -> tuple[float, ...] | None:
+        return self._readings.get((key, attempt))
 
     def elapsed(self) -> float:
         return 0.0

@@ -81,6 +81,18 @@ class ToolReturned(_StepEvent, tag=True, frozen=True, kw_only=True):
     error: ErrorRecord | None = None
 
 
+class ClockReadings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What code of one attempt read from the real clock (`python_exec.clock: real`), UTC seconds, in order."""
+
+    taken: tuple[float, ...] = ()
+    #: There were more than are kept, so a replay cannot give them again.
+    lost: bool = False
+
+
+#: Of an attempt that read no real clock; the one instance, so that it is left out of what is encoded.
+NO_READINGS = ClockReadings()
+
+
 class StepRetried(_StepEvent, tag=True, frozen=True, kw_only=True):
     """An attempt failed and another follows after `delay_seconds`."""
 
@@ -88,6 +100,7 @@ class StepRetried(_StepEvent, tag=True, frozen=True, kw_only=True):
     error: ErrorRecord
     delay_seconds: float
     printed: str = ""
+    clock: ClockReadings = NO_READINGS
 
 
 class StepSucceeded(_StepEvent, tag=True, frozen=True, kw_only=True):
@@ -96,6 +109,7 @@ class StepSucceeded(_StepEvent, tag=True, frozen=True, kw_only=True):
     attempt: int = 1
     output: JSONValue = None
     printed: str = ""
+    clock: ClockReadings = NO_READINGS
     duration_ms: float = 0.0
 
 
@@ -105,6 +119,7 @@ class StepFailed(_StepEvent, tag=True, frozen=True, kw_only=True):
     attempt: int = 1
     error: ErrorRecord
     printed: str = ""
+    clock: ClockReadings = NO_READINGS
     duration_ms: float = 0.0
 
 
@@ -115,6 +130,7 @@ class StepSkipped(_StepEvent, tag=True, frozen=True, kw_only=True):
     attempt: int = 0
     error: ErrorRecord | None = None
     printed: str = ""
+    clock: ClockReadings = NO_READINGS
     duration_ms: float = 0.0
 
 

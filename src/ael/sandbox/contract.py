@@ -56,6 +56,8 @@ class CodeRequest(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
     #: UTC seconds that every reading of the clock gives; None: the real clock.
     clock: float | None = None
+    #: Readings of the real clock that a replay gives again, in order; None where it is no replay.
+    readings: tuple[float, ...] | None = None
     limits: Limits = Limits()
 
 
@@ -64,16 +66,29 @@ class CodeResult(msgspec.Struct, frozen=True, kw_only=True):
 
     result: JSONValue
     printed: str = ""
+    #: Readings of the real clock, UTC seconds; there were more where `clock_lost`.
+    readings: tuple[float, ...] = ()
+    clock_lost: bool = False
 
 
 class CodeFailure(Exception):
     """A code block failed: `error` is the AelError, `printed` what it printed until then, `line` its line (from 1)."""
 
-    def __init__(self, error: Exception, printed: str = "", line: int | None = None) -> None:
+    def __init__(
+        self,
+        error: Exception,
+        printed: str = "",
+        line: int | None = None,
+        *,
+        readings: tuple[float, ...] = (),
+        clock_lost: bool = False,
+    ) -> None:
         super().__init__(str(error))
         self.error = error
         self.printed = printed
         self.line = line
+        self.readings = readings
+        self.clock_lost = clock_lost
 
 
 class CodeSession(Protocol):

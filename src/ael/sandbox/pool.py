@@ -445,7 +445,9 @@ class _Conversation:
         assert isinstance(message, Done | Failed)
         if isinstance(message, Failed):
             raise self._failure(message)
-        return CodeResult(result=result, printed=message.printed)
+        return CodeResult(
+            result=result, printed=message.printed, readings=message.readings, clock_lost=message.clock_lost
+        )
 
     async def _next(self) -> tuple[ToolRequest | Done | Failed, JSONValue]:
         body = await self._connection.receive(self._limits.max_output + OVERHEAD)
@@ -500,7 +502,9 @@ class _Conversation:
                 error = OutputInvalid(message.message)
             case "runtime":
                 error = CodeRuntime(text)
-        return CodeFailure(error, message.printed, message.line)
+        return CodeFailure(
+            error, message.printed, message.line, readings=message.readings, clock_lost=message.clock_lost
+        )
 
 
 def _encode_request(request: CodeRequest) -> bytes:

@@ -10,7 +10,7 @@ import asyncio
 import re
 import socket
 import struct
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
@@ -40,6 +40,12 @@ _MAX_PRINTED, _MAX_TEXT, _MAX_NAME = (1 << 20) + 100, 8000, 1000
 _MAX_VALUES, _MAX_CONTAINERS = 500_100, 100_100
 
 
+#: Readings of the clock: no more than are recorded, and within the years that a time has.
+Readings: TypeAlias = Annotated[
+    tuple[Annotated[float, msgspec.Meta(ge=-1e11, le=1e12)], ...], msgspec.Meta(max_length=1000)
+]
+
+
 class WireError(Exception):
     """A child sent what no honest child sends."""
 
@@ -61,6 +67,8 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done", tag_field="t",
 
     printed: str
     result: msgspec.Raw
+    readings: Readings = ()
+    clock_lost: bool = False
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="error", tag_field="t", forbid_unknown_fields=True):
@@ -72,6 +80,8 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="error", tag_field="
     printed: str
     line: int | None = None
     call: int | None = None
+    readings: Readings = ()
+    clock_lost: bool = False
 
 
 #: Possessive, and a string that never ends takes the rest: linear, whatever a child sends.
@@ -93,6 +103,7 @@ def run_frame(request: CodeRequest) -> bytes:
         "execution_id": request.execution_id,
         "seed": request.seed,
         "clock": request.clock,
+        "readings": request.readings,
         "max_output": limits.max_output,
         "config": {
             "timeout": limits.timeout_seconds,

@@ -18,6 +18,7 @@ from typing import Protocol
 import msgspec
 
 from ael.errors import AelError
+from ael.journal.events import NO_READINGS, ClockReadings
 from ael.plan import PlannedCode
 from ael.sandbox.contract import CodeSession, Limits
 from ael.tools import CallContext
@@ -30,15 +31,18 @@ class StepResult(msgspec.Struct, frozen=True, kw_only=True):
 
     output: JSONValue
     printed: str = ""
+    #: Readings of the real clock by code, where it had that one.
+    clock: ClockReadings = NO_READINGS
 
 
 class StepFailure(Exception):
     """An attempt failed; keeps what the step printed until then."""
 
-    def __init__(self, error: AelError, printed: str = "") -> None:
+    def __init__(self, error: AelError, printed: str = "", clock: ClockReadings | None = None) -> None:
         super().__init__(str(error))
         self.error = error
         self.printed = printed
+        self.clock = clock or NO_READINGS
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +101,8 @@ class StepContext(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     #: UTC seconds that code reads as the time; None: the real clock.
     clock: float | None
+    #: Readings of the real clock that a replay gives again; None where it is no replay.
+    readings: tuple[float, ...] | None
     host: StepHost
     call: CallContext
     call_tool: Callable[[str, dict[str, JSONValue], CallContext], Awaitable[JSONValue]]

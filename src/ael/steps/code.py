@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ael.errors import AelError, InternalError, Location
-from ael.sandbox.contract import CodeFailure, CodeRequest
+from ael.journal.events import NO_READINGS, ClockReadings
+from ael.sandbox.contract import CodeFailure, CodeRequest, CodeResult
 from ael.steps import StepContext, StepFailure, StepResult
 from ael.values import JSONValue
 from ael.workflow.model import Step
@@ -30,6 +31,7 @@ class CodeRunner:
             execution_id=context.execution_id,
             seed=context.seed,
             clock=context.clock,
+            readings=context.readings,
             limits=context.limits,
         )
         try:
@@ -41,7 +43,14 @@ class CodeRunner:
             if failure.line is not None and error.location is None:
                 line = context.code.line_in_file(failure.line)
                 error.location = Location(file=context.code.file, line=line, column=1)
-            raise StepFailure(error, failure.printed) from failure
+            clock = _readings(failure)
+            raise StepFailure(error, failure.printed, clock) from failure
         except AelError as error:
             raise StepFailure(error) from error
-        return StepResult(output=done.result, printed=done.printed)
+        return StepResult(output=done.result, printed=done.printed, clock=_readings(done))
+
+
+def _readings(done: CodeResult | CodeFailure) -> ClockReadings:
+    if not done.readings and not done.clock_lost:
+        return NO_READINGS
+    return ClockReadings(taken=done.readings, lost=done.clock_lost)

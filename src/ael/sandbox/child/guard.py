@@ -549,17 +549,29 @@ _OWN_KIND = frozenset(name.split(".")[0] for name in STANDARD)
 # -- determinism -----------------------------------------------------------------------------------------------------
 
 
+#: Readings of the real clock that are recorded of one attempt.
+MAX_READINGS = 1000
+
+
 class World:
     """Time and chance as code sees them: from the request, the same each time it is repeated."""
 
     def __init__(self) -> None:
         self.clock: float | None = None
+        #: Of the real clock, in order; and those that a replay gives again, None where it is no replay.
+        self.readings: list[float] = []
+        self.recorded: list[float] | None = None
+        self.clock_lost = False
         self.chance = real_random.Random(0)  # noqa: S311 # the randomness of code is to be repeatable
         self.replacements = self._replacements()
 
-    def begin(self, seed: int, clock: float | None) -> None:
-        """Start an attempt: every generator from its seed, every reading of the clock `clock` (UTC seconds)."""
+    def begin(self, seed: int, clock: float | None, recorded: list[float] | None) -> None:
+        """Start an attempt: every generator from its seed, every reading of the clock `clock` (UTC seconds).
+
+        Without `clock` the readings are real ones, or those `recorded`.
+        """
         self.clock = clock
+        self.readings, self.recorded, self.clock_lost = [], recorded, False
         self.chance.seed(seed)
         real_random.seed(self.chance.getrandbits(64))
         numpy = sys.modules.get("numpy")
@@ -569,7 +581,16 @@ class World:
             numpy.random.bit_generator.randbits = self.chance.getrandbits
 
     def now(self) -> float:
-        return real_time.time() if self.clock is None else self.clock
+        if self.clock is not None:
+            return self.clock
+        reading = real_time.time()
+        if self.recorded is not None and len(self.readings) < len(self.recorded):
+            reading = self.recorded[len(self.readings)]
+        if len(self.readings) < MAX_READINGS:
+            self.readings.append(reading)
+        else:
+            self.clock_lost = True
+        return reading
 
     def _uuid4(self) -> real_uuid.UUID:
         return real_uuid.UUID(bytes=self.chance.randbytes(16), version=4)

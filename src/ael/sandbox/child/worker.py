@@ -291,7 +291,7 @@ class Worker:
         self.channel.answers.clear()
         try:
             uses_loop, code = marshal.loads(blob)
-            self.world.begin(request["seed"], request["clock"])
+            self.world.begin(request["seed"], request["clock"], request["readings"])
             loop = Loop(self.channel) if uses_loop else None
             names = self._globals(request, output, loop)
             exec(code, names)
@@ -299,9 +299,15 @@ class Worker:
             result = _drive(coroutine) if loop is None else loop.run_until_complete(coroutine)
             encoded = encode(result, "result", request["max_output"])
         except BaseException as error:  # noqa: BLE001 # code may raise anything, and the host decides what it means
-            return _failure(error, output.text())
-        head = _encode({"t": "done", "printed": output.text()})[:-1]
+            return _failure(error, output.text(), self._clock())
+        head = _encode({"t": "done", "printed": output.text(), **self._clock()})[:-1]
         return b"".join((head, b', "result": ', encoded, b"}"))
+
+    def _clock(self) -> dict[str, Any]:
+        """Return what a replay needs to know of the real clock."""
+        if self.world.clock is not None:
+            return {}
+        return {"readings": self.world.readings, "clock_lost": self.world.clock_lost}
 
     def _globals(self, request: dict[str, Any], output: Output, loop: Loop | None) -> dict[str, Any]:
         channel = self.channel
@@ -452,7 +458,7 @@ class _Strict:
         raise ResultError(f"{path} is of type {type(value).__name__}, which is not JSON{hint}")
 
 
-def _failure(error: BaseException, printed: str) -> bytes:
+def _failure(error: BaseException, printed: str, clock: dict[str, Any]) -> bytes:
     kind = "runtime"
     number = None
     if isinstance(error, ToolError):
@@ -479,6 +485,7 @@ def _failure(error: BaseException, printed: str) -> bytes:
         "line": _line(error),
         "call": number,
         "printed": printed,
+        **clock,
     }
     return _encode(answer)
 
