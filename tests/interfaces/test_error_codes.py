@@ -167,9 +167,9 @@ async def test_a_defect_of_ours_is_an_error_with_an_id(app: App, write, caplog: 
 
 
 def test_no_code_is_without_a_test() -> None:
-    # SANDBOX_UNAVAILABLE is raised in tests/sandbox/test_systems.py.
+    # SANDBOX_UNAVAILABLE is raised in tests/sandbox/test_systems.py, those of approvals in test_file_tests.py.
     elsewhere = {
         *("EXECUTION_NOT_FOUND", "WORKFLOW_NOT_FOUND", "SANDBOX_UNAVAILABLE", "QUEUE_FULL", "EXECUTION_CANCELLED"),
-        *("EXECUTION_CONFLICT", "INTERNAL_ERROR"),
+        *("EXECUTION_CONFLICT", "INTERNAL_ERROR", "APPROVAL_REJECTED", "APPROVAL_EXPIRED"),
     }
     assert set(CASES) | elsewhere == set(REGISTRY)

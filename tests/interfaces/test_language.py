@@ -205,10 +205,33 @@ async def test_steps_that_cannot_run_yet_say_so(run) -> None:
     assert "approval" in done.error.detail
 
 
-async def test_too_many_steps_and_bad_templates_are_errors_of_their_own(run) -> None:
+async def test_limits_over_an_execution_and_its_children_and_bad_templates_are_errors(run, write: Write) -> None:
+    write("workflows/child.yaml", "name: child\nversion: 1\nsteps: [{id: a, code: return 1}]\n")
+    write("workflows/large.yaml", "name: large\nversion: 1\nsteps: [{id: a, code: 'return [\"x\" * 400]'}]\n")
+    deeper = "name: deeper{}\nversion: 1\ninputs: [{{n: 1}}]\nsteps: [{{id: a, workflow: deeper{}}}]\n"
+    write("workflows/0.yaml", deeper.format("", 1))
+    for level in range(1, 9):
+        write(f"workflows/{level}.yaml", deeper.format(level, level + 1))
+    write("workflows/9.yaml", "name: deeper9\nversion: 1\nsteps: [{id: a, code: return 1}]\n")
     many = await run("steps: [{id: a, foreach: '[1,2,3]', code: return 1}]", config="execution: {max_steps: 3}\n")
     assert many.error is not None
     assert many.error.code == "RESOURCE_EXHAUSTED"
+    for config, text in (
+        ("max_steps: 4", "steps: [{id: a, foreach: '[1,2,3]', workflow: child}]"),
+        ("max_output: 1000", "steps: [{id: a, foreach: '[1,2,3]', code: 'return [\"x\" * 400]'}]"),
+        ("max_output: 1000", "steps: [{id: a, workflow: large}, {id: b, workflow: large}]"),
+        (
+            "max_output: 1000",
+            "steps: [{id: a, code: 'return \"x\" * 400'}]\noutput: ['{{ steps.a.output }}', '{{ steps.a.output }}']",
+        ),
+    ):
+        over = await run(text, config=f"execution: {{{config}, durability: 'off'}}\n")
+        assert over.error is not None
+        assert over.error.code == "RESOURCE_EXHAUSTED", text
+        assert config.partition(":")[0] in over.error.suggestion
+    deep = await run("steps: [{id: a, workflow: deeper, params: {n: 1}}]")
+    assert deep.error is not None
+    assert "nested deeper than 8 levels" in deep.error.detail
     template = await run("steps: [{id: a, code: 'return {}'}, {id: b, when: steps.a.output.x == 1, code: return 1}]")
     assert template.error is not None
     assert (template.error.code, template.error.step_id) == ("TEMPLATE_ERROR", "b")

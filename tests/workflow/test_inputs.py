@@ -353,7 +353,7 @@ def test_the_schema_of_a_file_takes_every_example(file: Path) -> None:
         "defaults: {timeout: 5, on_error: continue, retry: {max_attempts: 2}, sandbox: {max_memory: 5}}",
         "on_failure: [{id: b, wait: {seconds: 1}}]\nfinally: [{id: c, approval: {message: Go on}}]",
         "packages: {profile: standard}\ntools: [fs_read, github__*]\nexpose: false",
-        "tests: [{name: t, inputs: {}, expect: {status: completed, error.code: X}}]",
+        "tests: [{name: t, inputs: {}, expect: {status: completed, error.code: TOOL_TIMEOUT}}]",
         "annotations: {readOnlyHint: true}\ntags: [a]\ntimeout: 1.5",
     ],
 )

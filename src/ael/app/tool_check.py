@@ -36,8 +36,7 @@ async def _tool_step(plan: Plan, catalog: ToolCatalog, path: str, step: ToolStep
     info = await _resolve(catalog, step.tool)
     if isinstance(info, AelError):
         return [_problem(plan, f"{path}.tool", f"tool '{step.tool}': {info.detail}", info.suggestion)]
-    hint = f"`ael tools show {step.tool}` prints its parameters."
-    return [_problem(plan, f"{path}.{where}", said, hint) for where, said in _violations(step.params, info)]
+    return [_problem(plan, f"{path}.{where}", said, hint) for where, said, hint in _violations(step.params, info)]
 
 
 async def _code_step(plan: Plan, catalog: ToolCatalog, path: str, step: Step) -> list[Problem]:
@@ -60,24 +59,29 @@ async def _resolve(catalog: ToolCatalog, name: str) -> ToolInfo | AelError:
         return error
 
 
-def _violations(params: Mapping[str, JSONValue], info: ToolInfo) -> Iterator[tuple[str, str]]:
-    """Yield place and message of what a tool's schema forbids, as far as no template decides it."""
+def _violations(params: Mapping[str, JSONValue], info: ToolInfo) -> Iterator[tuple[str, str, str]]:
+    """Yield place, message and suggestion of what a tool's schema forbids, as far as no template decides it."""
     try:
         validator = make_validator(info.input_schema)
     except ValueError as error:
-        yield "tool", f"the tool's schema is not usable: {error}"
+        yield "tool", f"the tool's schema is not usable: {error}", ""
         return
     for violation in validator.iter_errors(dict(params)):
         value = _at(params, violation.instance_path)
         if _has_template(value) and (violation.instance_path or _keyword(violation) in _OF_THE_WHOLE):
             continue
         where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in violation.instance_path)
-        yield f"params{where}", violation.message
+        yield f"params{where}", violation.message, _parameters(info)
     known = info.input_schema.get("properties")
     if isinstance(known, dict) and "additionalProperties" not in info.input_schema:
         for name in params:
             if name not in known:
-                yield f"params.{name}", f"the tool has no parameter '{name}'; {did_you_mean(name, known, 'parameter')}"
+                yield f"params.{name}", f"the tool has no parameter '{name}'", did_you_mean(name, known, "parameter")
+
+
+def _parameters(info: ToolInfo) -> str:
+    known = info.input_schema.get("properties")
+    return did_you_mean("", known, "parameter") if isinstance(known, dict) else ""
 
 
 def _keyword(error: Any) -> str:  # noqa: ANN401 # jsonschema_rs has no types

@@ -88,7 +88,8 @@ def _annotation(file: str, problem: Problem) -> str:
     where = f"file={_property(place.file if place else file)}"
     if place:
         where += f",line={place.line},col={place.column}"
-    return f"::{problem.severity} {where}::{_data(f'{problem.message} {problem.suggestion}'.strip())}"
+    said = f"{problem.message}. {problem.suggestion}" if problem.suggestion else problem.message
+    return f"::{problem.severity} {where}::{_data(said)}"
 
 
 def _data(text: str) -> str:
