@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heappush
-from typing import Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -52,13 +52,11 @@ from ael.workflow.model import (
 from ael.workflow.paths import PathSyntaxError, parse_path
 
 Section = Literal["steps", "on_failure", "finally"]
+#: The steps that run in order; what undoes a step stands beside them, see `undo_step`.
 SECTIONS: tuple[Section, ...] = ("steps", "on_failure", "finally")
 
 #: The error of a file in which nothing else is wrong than its code.
 _OF_CODE: dict[str, type[ProblemsError]] = {"CODE_SYNTAX": CodeSyntax, "CODE_SECURITY": CodeRefused}
-
-#: Scope names that every template may use.
-_ROOTS = ("inputs", "steps", "execution", "workflow", "env")
 
 #: What a step's result has, as `engine.scope` gives it.
 _STEP_FIELDS = ("output", "status", "error", "duration_ms", "success", "step_id")
@@ -142,9 +140,45 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """The definition without its source."""
         return self.definition.workflow
 
+    def steps(self) -> Iterator[Step]:
+        """Yield the steps of all sections in file order, then those that undo others."""
+        every = [step for name in SECTIONS for step in self.section(name)]
+        yield from every
+        for step in every:
+            undo = undo_step(step)
+            if undo is not None:
+                yield undo
+
     def section(self, name: Section) -> tuple[Step, ...]:
         """Return the steps of one section, in file order."""
         return section_steps(self.workflow, name)
+
+
+#: What the id of a step is followed by in the id of what undoes it; no step of a file can be called so.
+_UNDO = ".compensate"
+
+
+def undo_step(step: Step) -> Step | None:
+    """Return the step that undoes `step`, under an id of its own; None where nothing does."""
+    undo = step.compensate
+    if undo is None:
+        return None
+    common: dict[str, Any] = {
+        "id": StepId(step.id + _UNDO),
+        "timeout": undo.timeout,
+        "retry": undo.retry,
+        "on_error": "fail" if undo.retry is None else "retry",
+    }
+    if undo.tool is not None:
+        return ToolStep(tool=undo.tool, params=undo.params, **common)
+    if undo.workflow is not None:
+        return WorkflowStep(workflow=undo.workflow, params=undo.params, **common)
+    return CodeStep(code=undo.code or "", **common)
+
+
+def undoes(step_id: str) -> StepId | None:
+    """Return the step that the step of this id undoes; None for a step of the file."""
+    return StepId(step_id.removesuffix(_UNDO)) if step_id.endswith(_UNDO) else None
 
 
 #: What code blocks look like to the sandbox: step id → bound source.
@@ -169,19 +203,14 @@ def bind_blocks(definition: Definition) -> dict[StepId, BoundCode]:
     """
     found: list[Problem] = []
     blocks: dict[StepId, BoundCode] = {}
-    for path, step in _located_steps(definition.workflow):
+    for path, step, _, inner in _placed_steps(definition.workflow):
         if not isinstance(step, CodeStep):
             continue
-        names = SCOPE
-        if step.foreach is not None:
-            names |= {"item", "index", step.item_name}
-        if not path.startswith("steps"):
-            names |= {"error"}
         if not step.templates:
             blocks[step.id] = BoundCode.verbatim(step.code)
             continue
         try:
-            blocks[step.id] = bind_code(step.code, names)
+            blocks[step.id] = bind_code(step.code, inner)
         except ExpressionError as error:
             where = code_path(definition.source, path)
             found.append(problem_at(definition.source, where, step.code, error.offset, error.message, error.suggestion))
@@ -214,14 +243,13 @@ class _Planner:
         self.warnings: list[Problem] = []
         #: The first unknown step, for the message when nothing else is wrong.
         self.missing = ""
-        self.ids = {step.id for _, step in _located_steps(self.workflow)}
+        self.ids = {step.id for section in SECTIONS for step in section_steps(self.workflow, section)}
         self.inputs = {spec.name for spec in self.workflow.inputs}
 
     def plan(self) -> Plan:
         reads: dict[StepId, tuple[StepId, ...] | None] = {}
-        for section in SECTIONS:
-            for index, step in enumerate(section_steps(self.workflow, section)):
-                reads[step.id] = self._reads(f"{section}[{index}]", section, step)
+        for placed in _placed_steps(self.workflow):
+            reads[placed.step.id] = self._reads(placed)
         self._results()
         dependencies: dict[StepId, tuple[StepId, ...]] = {}
         for section in SECTIONS:
@@ -240,10 +268,9 @@ class _Planner:
 
     # -- templates and references -------------------------------------------------------------------------------
 
-    def _reads(self, path: str, section: Section, step: Step) -> tuple[StepId, ...] | None:
+    def _reads(self, placed: _Placed) -> tuple[StepId, ...] | None:
         """Parse the templates of a step, check their references, and return the steps it reads."""
-        names = set(_ROOTS) | ({"error"} if section != "steps" else set())
-        inner = names | ({step.item_name, "item", "index"} if step.foreach is not None else set())
+        path, step, names, inner = placed
         read: dict[StepId, None] = {}
         dynamic = False
         for where, text, expression, scope in _texts(path, step, names, inner):
@@ -271,7 +298,7 @@ class _Planner:
         where: str,
         text: str,
         references: Iterable[Reference],
-        scope: set[str],
+        scope: frozenset[str],
         step_id: StepId | None,
         read: dict[StepId, None],
     ) -> bool:
@@ -289,7 +316,7 @@ class _Planner:
                     self._check_step(where, text, reference, step_id, read)
         return dynamic
 
-    def _unknown_root(self, where: str, text: str, reference: Reference, scope: set[str]) -> None:
+    def _unknown_root(self, where: str, text: str, reference: Reference, scope: frozenset[str]) -> None:
         root = reference.root
         if root in self.inputs:
             hint = f"Did you mean 'inputs.{root}'?"
@@ -298,7 +325,7 @@ class _Planner:
         elif root in {"item", "index"}:
             hint = f"'{root}' exists only inside a step with foreach."
         elif root == "error":
-            hint = "'error' exists only in on_failure and finally; a step's error is steps.ID.error."
+            hint = "'error' exists only in on_failure, finally and compensate; a step's error is steps.ID.error."
         else:
             hint = did_you_mean(root, scope)
         if not reference.guarded:
@@ -340,7 +367,7 @@ class _Planner:
                 WorkflowInvalid, where, text, reference.offset, message, f"Did you mean 'steps.{name}.{meant}'?"
             )
 
-    def _code_reads(self, path: str, step: Step, scope: set[str], read: dict[StepId, None]) -> bool:
+    def _code_reads(self, path: str, step: Step, scope: frozenset[str], read: dict[StepId, None]) -> bool:
         """Take over what the child found in a code block; return whether it reads steps by computed names."""
         block, facts = self.blocks[step.id], self.facts[step.id]
         where = code_path(self.source, path)
@@ -396,7 +423,7 @@ class _Planner:
 
     def _results(self) -> None:
         """Check the templates and paths of `output` and `outputs`."""
-        scope = set(_ROOTS)
+        scope = SCOPE
         ignored: dict[StepId, None] = {}
         values: list[tuple[str, JSONValue]] = []
         if self.workflow.output is not msgspec.UNSET:
@@ -419,8 +446,8 @@ class _Planner:
         except PathSyntaxError as error:
             self._problem(WorkflowInvalid, where, text, error.offset, error.message, error.suggestion)
             return
-        if parts[0] not in _ROOTS:
-            hint = f"Did you mean 'steps.{text}'?" if parts[0] in self.ids else did_you_mean(str(parts[0]), _ROOTS)
+        if parts[0] not in SCOPE:
+            hint = f"Did you mean 'steps.{text}'?" if parts[0] in self.ids else did_you_mean(str(parts[0]), SCOPE)
             self._problem(WorkflowInvalid, where, text, 0, f"the path starts with '{parts[0]}'", hint)
         elif parts[0] in ("steps", "inputs") and len(parts) > 1:
             reference = Reference(root=str(parts[0]), path=parts[1:3], offset=len(str(parts[0])) + 1, guarded=guarded)
@@ -492,7 +519,7 @@ class _Planner:
 
     def _code(self) -> dict[StepId, PlannedCode]:
         planned: dict[StepId, PlannedCode] = {}
-        for path, step in _located_steps(self.workflow):
+        for path, step, _, _ in _placed_steps(self.workflow):
             if step.id in self.facts:
                 planned[step.id] = PlannedCode(
                     blob=self.facts[step.id].blob,
@@ -508,11 +535,9 @@ class _Planner:
         if self.workflow.tools is not None:
             return self.workflow.tools
         names: dict[str, None] = {}
-        for _, step in _located_steps(self.workflow):
+        for _, step, _, _ in _placed_steps(self.workflow):
             if isinstance(step, ToolStep):
                 names[step.tool] = None
-            if step.compensate is not None and step.compensate.tool is not None:
-                names[step.compensate.tool] = None
             if step.id in self.facts:
                 names |= dict.fromkeys(self.facts[step.id].tools)
         return tuple(names)
@@ -590,13 +615,37 @@ def topological(edges: Mapping[StepId, Sequence[StepId]]) -> list[StepId]:
 # -- places in the file ----------------------------------------------------------------------------------------------
 
 
-def _located_steps(workflow: Workflow) -> Iterator[tuple[str, Step]]:
+class _Placed(NamedTuple):
+    """A step, its path in the file, and the names in the scope of its `when` and `foreach`, and of the rest."""
+
+    path: str
+    step: Step
+    names: frozenset[str]
+    inner: frozenset[str]
+
+
+def _placed_steps(workflow: Workflow) -> Iterator[_Placed]:
+    """Yield every step, each followed by the one that undoes it."""
     for section in SECTIONS:
+        names = SCOPE if section == "steps" else SCOPE | {"error"}
         for index, step in enumerate(section_steps(workflow, section)):
-            yield f"{section}[{index}]", step
+            path = f"{section}[{index}]"
+            inner = names if step.foreach is None else names | {step.item_name, "item", "index"}
+            yield _Placed(path, step, names, inner)
+            undo = undo_step(step)
+            if undo is not None:
+                within = inner | {"error", "output"}
+                yield _Placed(f"{path}.compensate", undo, within, within)
 
 
-def _texts(path: str, step: Step, outer: set[str], inner: set[str]) -> Iterator[tuple[str, str, bool, set[str]]]:
+def step_path(workflow: Workflow, step_id: StepId) -> str:
+    """Return where a step stands in its file, `steps[2]` say; empty for an unknown one."""
+    return next((placed.path for placed in _placed_steps(workflow) if placed.step.id == step_id), "")
+
+
+def _texts(
+    path: str, step: Step, outer: frozenset[str], inner: frozenset[str]
+) -> Iterator[tuple[str, str, bool, frozenset[str]]]:
     """Yield (path, text, is an expression, names in scope) for every template of a step outside its code."""
     if isinstance(step.when, str):
         yield f"{path}.when", step.when, True, outer
@@ -616,9 +665,6 @@ def _texts(path: str, step: Step, outer: set[str], inner: set[str]) -> Iterator[
     for base, value in values:
         for suffix, text in templates_in(value):
             yield base + suffix, text, False, inner
-    if step.compensate is not None:
-        for suffix, text in templates_in(dict(step.compensate.params)):
-            yield f"{path}.compensate.params{suffix}", text, False, inner | {"output"}
 
 
 def code_path(source: Source, path: str) -> str:

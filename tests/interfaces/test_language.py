@@ -262,12 +262,115 @@ async def test_child_workflows_run_with_their_own_record(run, write: Write) -> N
         "workflows/double.yaml",
         "name: double\nversion: 2\ninputs: [{n: 1}]\nsteps: [{id: a, code: 'return inputs[\"n\"] * 2'}]\n",
     )
-    write("workflows/loop.yaml", "name: loop\nversion: 1\nsteps: [{id: a, workflow: loop}]\n")
     done = await run("steps: [{id: a, workflow: double@2, params: {n: '{{ 20 + 1 }}'}}]")
     assert done.outputs == 42
-    endless = await run("steps: [{id: a, workflow: loop}]")
-    assert endless.error is not None
-    assert endless.error.code == "RESOURCE_EXHAUSTED"
     wrong = await run("steps: [{id: a, workflow: double, params: {n: x}}]")
     assert wrong.error is not None
     assert wrong.error.code == "INPUT_INVALID"
+
+
+def test_children_that_are_unknown_or_run_their_parents_are_load_errors(ael, write: Write) -> None:
+    config = write("config.yaml", "workflows: {directory: ./workflows}\n")
+    for name, child in (("ping", "pong"), ("pong", "ping"), ("lost", "nowhere@2")):
+        write(f"workflows/{name}.yaml", f"name: {name}\nversion: 1\nsteps:\n  - id: a\n    workflow: {child}\n")
+    for command, path in (("run", "ping"), ("validate", str(Path(config).parent / "workflows/ping.yaml"))):
+        done = ael(command, path, "-c", config)
+        assert done.returncode == 1
+        assert "pong.yaml:5:15" in done.stderr + done.stdout
+        assert "workflow 'ping' runs itself: ping → pong → ping" in done.stderr + done.stdout
+    lost = ael("run", "lost", "-c", config)
+    assert "step 'a' runs workflow 'nowhere@2', but no file in" in lost.stderr
+    assert "Known workflows: lost, ping, pong." in lost.stderr
+
+
+BOOKING = """
+inputs: [{last: stop}]
+steps:
+  - id: flight
+    code: 'return {"ref": 7}'
+    compensate:
+      code: |
+        assert error["code"] == "CODE_RUNTIME"
+        return f"{output['ref']} {{ steps.rooms.status }}"
+  - id: rooms
+    foreach: "['a', 'b', 'c']"
+    as: room
+    max_parallel: 2
+    code: 'return {{ room }} * 2'
+    compensate: {workflow: release, params: {held: "{{ output }}", room: "{{ room }}"}}
+  - {id: plain, code: return 1}
+  - id: pay
+    code: |
+      if {{ inputs.last }} == "stop":
+          raise ValueError("no money")
+    compensate: {code: return 1}
+on_failure:
+  - id: tell
+    code: return [{{ steps.flight.status }}, {{ steps.rooms.status }}, {{ steps.plain.status }}, {{ steps.pay.status }}]
+"""
+RELEASE = """name: release
+version: 1
+inputs: [held, room]
+steps: [{id: a, code: 'return [{{ inputs.held }}, {{ inputs.room }}]'}]
+"""
+
+
+async def test_what_completed_is_undone_from_the_last_to_the_first(run, write: Write) -> None:
+    write("workflows/release.yaml", RELEASE)
+    order: list[str] = []
+
+    def note(_: str, event: object) -> None:
+        if type(event).__name__ == "StepSucceeded" and event.step_id.endswith("compensate"):  # type: ignore[attr-defined]
+            order.append(f"{event.step_id} {event.index}")  # type: ignore[attr-defined]  # a step's event
+
+    done = await run(BOOKING, on_event=note)
+    steps = {step.step_id: step for step in done.steps}
+    assert done.status == "failed"
+    assert order == [
+        *(f"rooms.compensate {index}" for index in (2, 1, 0, None)),
+        "flight.compensate None",
+    ]
+    assert steps["flight.compensate"].output == "7 compensated"
+    assert [item.output for item in steps["rooms.compensate"].items or ()] == [["aa", "a"], ["bb", "b"], ["cc", "c"]]
+    assert steps["tell"].output == ["compensated", "compensated", "completed", "failed"]
+    assert (done.steps_completed, done.steps_failed) == (2, 1)
+    assert "pay.compensate" not in steps
+    passed = await run(BOOKING, {"last": "go"})
+    assert passed.status == "completed"
+    assert not [step for step in passed.steps if "compensate" in step.step_id]
+
+
+async def test_what_cannot_be_undone_is_told_and_the_rest_is_undone(run) -> None:
+    text = """
+steps:
+  - {id: first, code: return 1, compensate: {code: return 1}}
+  - id: second
+    code: return 2
+    compensate: {code: 'return 1 / 0', retry: {max_attempts: 2, initial_delay: 0, retry_on: [CODE_RUNTIME]}}
+  - {id: third, foreach: '[1, 0]', code: 'return 1 / {{ item }}', compensate: {code: 'return output'}}
+"""
+    done = await run(text)
+    steps = {step.step_id: step for step in done.steps}
+    assert steps["first"].status == "compensated"
+    assert steps["second"].status == "completed"
+    assert len(steps["second.compensate"].attempts) == 2
+    # Of a step that failed in the middle, what was done is undone; it stays failed.
+    assert steps["third"].status == "failed"
+    assert (steps["third.compensate"].items or [])[0].output == 1
+    assert done.error is not None
+    assert done.error.step_id == "third"
+    assert "'second' could not be undone: Runtime error in code block: ZeroDivisionError" in done.error.detail
+
+
+async def test_a_time_limit_and_a_used_up_budget_still_leave_room_to_undo(run) -> None:
+    first = "steps:\n  - {id: a, code: return 1, compensate: {code: return output}}\n"
+    for config, second, status in (
+        ("", "  - {id: b, code: 'while True: pass'}\n", "timed_out"),
+        ("execution: {max_steps: 2}\n", "  - {id: b, foreach: '[1, 2, 3]', code: return 1}\n", "failed"),
+    ):
+        done = await run(f"timeout: 1\n{first}{second}finally: [{{id: c, code: return 3}}]", config=config)
+        assert done.status == status
+        assert {step.step_id: step.status for step in done.steps if step.step_id in "a c"} == {
+            "a": "compensated",
+            "c": "completed",
+        }

@@ -194,7 +194,6 @@ steps:
         """
 steps:
   - {id: each, foreach: "[1, 2, 3]", max_parallel: 3, on_item_error: continue, workflow: child, timeout: 2, params: {n: "{{ item }}"}}
-  - {id: missing, workflow: nobody, on_error: continue}
   - {id: wrong, workflow: child, params: {n: text}, on_error: continue}
 """
     )
@@ -206,7 +205,7 @@ steps:
         f"each[{index}]/{step}" for index in range(3) for step in ("now", "out")
     }
     assert found["each[1]/out"] == "not compared"
-    assert found["missing"] == found["wrong"] == "identical"
+    assert found["wrong"] == "identical"
 
 
 def test_a_changed_definition_shows_what_would_have_changed(repeat) -> None:

@@ -1641,7 +1641,7 @@ flow.yaml:9:14: error: 'timeout' is a number, not the text '5s'
 flow.yaml:6:21: error: unknown name 'error' in a template
       params: {m: "{{ error.message }}"}
                       ^
-  'error' exists only in on_failure and finally; a step's error is steps.ID.error.""",
+  'error' exists only in on_failure, finally and compensate; a step's error is steps.ID.error.""",
     ),
 }
 

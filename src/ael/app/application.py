@@ -127,6 +127,7 @@ class App:
             loaded = load_file(path)
             name = loaded.definition.workflow.name
             plan = await self._definitions.plan(loaded.definition, loaded.warnings)
+            await self._definitions.check_children(plan)
         except ProblemsError as error:
             return ValidationReport(file=path, name=name, problems=error.problems)
         problems = await check_tools(plan, self.parts.catalog()) if tools else []

@@ -14,11 +14,11 @@ import msgspec
 
 from ael.app.plan_cache import PlanCache
 from ael.engine.engine import packages_of
-from ael.errors import Problem, WorkflowInvalid, WorkflowNotFound, did_you_mean
-from ael.plan import CodeFacts, Plan, bind_blocks, make_plan
+from ael.errors import CircularDependency, Problem, WorkflowInvalid, WorkflowNotFound, did_you_mean
+from ael.plan import CodeFacts, Plan, bind_blocks, make_plan, problem_at, step_path
 from ael.sandbox.contract import CodeSource, Sandbox
 from ael.workflow.load import load_file
-from ael.workflow.model import Definition, StepId
+from ael.workflow.model import Definition, StepId, WorkflowStep
 
 _SUFFIXES = (".yaml", ".yml")
 _NAME_LINE = re.compile(rb"^name:[ \t]*[\"']?([A-Za-z][A-Za-z0-9_-]{0,63})[\"']?[ \t]*(?:#.*)?\r?$", re.MULTILINE)
@@ -53,14 +53,36 @@ class Definitions:
         self._allowed_imports = allowed_imports
 
     async def prepare(self, reference: str) -> Prepared:
-        """Return the plan of a file path, a `NAME` or a `NAME@VERSION`."""
-        if _looks_like_path(reference):
-            return await self._prepare_file(reference)
-        return await self._registered(reference)
+        """Return the plan of a file path, a `NAME` or a `NAME@VERSION`, whose children were found to exist."""
+        found = await (self._prepare_file(reference) if _looks_like_path(reference) else self._registered(reference))
+        await self.check_children(found.plan)
+        return found
 
     async def registered(self, reference: str) -> Plan:
         """Return the plan of a `NAME` or `NAME@VERSION`, never of a path: what workflow steps may name."""
         return (await self._registered(reference)).plan
+
+    async def check_children(self, plan: Plan) -> None:
+        """Follow the workflow steps of a plan; raises `CircularDependency` or `WorkflowInvalid` at their places."""
+        await self._check_children(plan, [plan], set())
+
+    async def _check_children(self, plan: Plan, trail: list[Plan], known: set[tuple[str, str]]) -> None:
+        for step in plan.steps():
+            if not isinstance(step, WorkflowStep):
+                continue
+            try:
+                child = await self.registered(step.workflow)
+            except WorkflowNotFound as error:
+                message = f"step '{step.id}' runs workflow '{step.workflow}', but {error.detail}"
+                raise WorkflowInvalid([_at_child(plan, step, message, error.suggestion)]) from error
+            above = [_identity(one) for one in trail]
+            if _identity(child) in above:
+                names = [one.workflow.name for one in (*trail[above.index(_identity(child)) :], child)]
+                message = f"workflow '{child.workflow.name}' runs itself: {' → '.join(names)}"
+                raise CircularDependency([_at_child(plan, step, message, "Repeat with `foreach` instead.")])
+            if _identity(child) not in known:
+                await self._check_children(child, [*trail, child], known)
+                known.add(_identity(child))
 
     def files(self) -> list[Path]:
         """Return every workflow file of the registered directories, sorted."""
@@ -127,6 +149,15 @@ class Definitions:
             facts = dict(zip(blocks, found, strict=True))
         plan = make_plan(definition, blocks, facts)
         return msgspec.structs.replace(plan, warnings=(*warnings, *plan.warnings))
+
+
+def _identity(plan: Plan) -> tuple[str, str]:
+    return plan.workflow.name, plan.workflow.version
+
+
+def _at_child(plan: Plan, step: WorkflowStep, message: str, hint: str) -> Problem:
+    where = f"{step_path(plan.workflow, step.id)}.workflow"
+    return problem_at(plan.definition.source, where, step.workflow, 0, message, hint)
 
 
 def _looks_like_path(reference: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from ael.engine.host import StepEnded, StepKey
 from ael.errors import AelError, WorkflowInvalid
@@ -109,6 +109,10 @@ class EmbeddedHost:
     def now(self) -> int:
         """See `Host.now`."""
         return time.time_ns() // 1_000_000
+
+    def completed(self) -> Sequence[StepSucceeded]:
+        """See `Host.completed`."""
+        return [event for event in self.events if isinstance(event, StepSucceeded)]
 
     def started(self, key: StepKey, attempt: int) -> int:
         """See `Host.started`."""

@@ -35,7 +35,7 @@ from ael.errors import (
 )
 from ael.journal import Journal, events
 from ael.journal.fold import Execution, fold
-from ael.plan import SECTIONS, Plan
+from ael.plan import Plan, undoes
 from ael.sandbox.contract import CodeSession, Limits, PackageSet, Sandbox
 from ael.steps import Decision, StepContext, StepRunner
 from ael.steps.approval import ApprovalRunner
@@ -53,6 +53,9 @@ MAX_DEPTH = 8
 
 #: Seconds that `finally` gets after a cancellation, which must be over within one second.
 _FINALLY_AFTER_CANCEL = 0.8
+
+#: Errors that the end of an execution names; the others stand with their steps.
+_FAILURES_TOLD = 10
 
 #: Plans whose JSON is kept.
 _TEXTS_KEPT = 256
@@ -243,7 +246,8 @@ class Run:
                 suggestion="Raise `timeout` of the workflow, or execution.default_timeout.",
                 timeout_seconds=_seconds(self.timer.seconds),
             ).record()
-            await self._clean_up(record)
+            if self._cleans_up():
+                record = await self._clean_up(record)
             end = events.ExecutionTimedOut(at=self.host.now(), error=record, sandbox=self._layers())
         except asyncio.CancelledError:
             record = ExecutionCancelled("it was stopped from outside").record()
@@ -265,30 +269,46 @@ class Run:
         return await self._end(failed.error)
 
     async def _end(self, error: ErrorRecord | None, outputs: JSONValue = None) -> events.Event:
-        """Run `on_failure` and `finally`; return the event that ends the execution."""
+        """Undo, run `on_failure` and `finally`; return the event that ends the execution."""
         if error is not None:
-            self.scope.failed_with(error)
+            error = await self._undo(error)
             await self.interpreter.run("on_failure")
         last = await self.interpreter.run("finally")
         if error is None and last is not None:
-            error = last.error
+            error = await self._undo(last.error)
         if error is not None:
             return events.ExecutionFailed(at=self.host.now(), error=error, sandbox=self._layers())
         return events.ExecutionSucceeded(at=self.host.now(), outputs=outputs, sandbox=self._layers())
 
-    async def _clean_up(self, error: ErrorRecord) -> None:
-        """Run `on_failure` and `finally` after the time limit, under a fresh one of the same length."""
-        if not self.plan.workflow.on_failure and not self.plan.workflow.finally_:
-            return
+    async def _undo(self, error: ErrorRecord) -> ErrorRecord:
+        """Bring `error` into scope and compensate what completed; return it with what could not be undone."""
         self.scope.failed_with(error)
+        self.budget = Budget(self.options.max_steps, self.options.max_output)
+        self.interpreter.renew(self.budget)
+        failures = await self.interpreter.compensate()
+        if failures:
+            said = [f"'{undoes(failed.step_id)}' could not be undone: {failed.error}" for failed in failures]
+            error = msgspec.structs.replace(error, detail="; ".join([error.detail, *said][:_FAILURES_TOLD]))
+            self.scope.failed_with(error)
+        return error
+
+    async def _clean_up(self, error: ErrorRecord) -> ErrorRecord:
+        """Undo, run `on_failure` and `finally` after the time limit, under a fresh one of the same length."""
         self.timer = TimeLimit(self.timer.seconds)
         try:
             async with self._code_session(), self.timer:
+                error = await self._undo(error)
                 await self.interpreter.run("on_failure")
                 await self.interpreter.run("finally")
         except TimeoutError:
             # The steps that were cut off are recorded as cancelled; the execution's end says timed out either way.
-            return
+            return msgspec.structs.replace(error, detail=f"{error.detail}; cleaning up was cut off")
+        return error
+
+    def _cleans_up(self) -> bool:
+        workflow = self.plan.workflow
+        undoable = any(step.compensate is not None for step in workflow.steps)
+        return bool(workflow.on_failure or workflow.finally_ or undoable)
 
     async def _after_cancel(self, error: ErrorRecord) -> None:
         if self.plan.workflow.finally_:
@@ -384,7 +404,7 @@ class Run:
                 principal=request.principal,
                 parent=request.parent,
                 parent_step=request.parent_step,
-                steps=tuple((step.id, kind_of(step)) for name in SECTIONS for step in self.plan.section(name)),
+                steps=tuple((step.id, kind_of(step)) for step in self.plan.steps()),
                 secrets=request.secrets,
                 env=self.options.template_env,
             )

@@ -6,7 +6,7 @@ and item, never by position, so that replay does not depend on how parallel step
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -59,6 +59,10 @@ class Host(Protocol):
 
     def now(self) -> int:
         """Return the time, UTC milliseconds."""
+        ...
+
+    def completed(self) -> Sequence[StepSucceeded]:
+        """Return the successes of steps and items so far, in the order in which they happened."""
         ...
 
     def started(self, key: StepKey, attempt: int) -> int:

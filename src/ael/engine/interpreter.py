@@ -22,13 +22,14 @@ from ael.engine.retry import Policy, policy_of
 from ael.engine.scope import Scope
 from ael.errors import AelError, InternalError, Location, TemplateFailed
 from ael.journal.events import (
+    StepCompensated,
     StepFailed,
     StepRetried,
     StepSkipped,
     StepStarted,
     StepSucceeded,
 )
-from ael.plan import Plan, Section, problem_at
+from ael.plan import Plan, Section, problem_at, step_path, undo_step
 from ael.steps import StepContext, StepFailure, StepResult, StepRunner
 from ael.values import JSONValue
 from ael.workflow.expressions import render, render_value, truth
@@ -73,6 +74,10 @@ class Interpreter:
         self._after_failure = after_failure
         self._only = only
 
+    def renew(self, budget: Budget) -> None:
+        """Take another budget from now on: what cleans up must not lack what the steps have used up."""
+        self._budget = budget
+
     async def run(self, section: Section) -> StepFailed | None:
         """Run one section; return the failure that stopped it, if any."""
         steps = self._plan.section(section)
@@ -112,6 +117,61 @@ class Interpreter:
             failures.append(ended)
         else:
             graph.release(StepId(ended.step_id))
+
+    async def compensate(self) -> list[StepFailed]:
+        """Undo what completed, the last first; return what could not be undone. Each item of a `foreach` counts."""
+        done: dict[StepId, list[StepSucceeded]] = {}
+        steps = {step.id: step for step in self._plan.workflow.steps if step.compensate is not None}
+        for ended in self._host.completed() if steps else ():
+            step = steps.get(StepId(ended.step_id))
+            if step is not None and (step.foreach is None or ended.index is not None):
+                # Taken out and put in again, so that a step stands where its last item ended.
+                ends = done.pop(step.id, [])
+                ends.append(ended)
+                done[step.id] = ends
+        failures: list[StepFailed] = []
+        for step_id, ends in reversed(done.items()):
+            failures += await self._undo(steps[step_id], ends)
+        return failures
+
+    async def _undo(self, step: Step, ends: Sequence[StepSucceeded]) -> list[StepFailed]:
+        """Undo one step, or those of its items that completed."""
+        undo = undo_step(step)
+        assert undo is not None
+        policy = policy_of(undo, self._plan.workflow, self._retry)
+        failures: list[StepFailed] = []
+        is_undone = True
+
+        async def one(ended: StepSucceeded, item: Mapping[str, JSONValue]) -> None:
+            nonlocal is_undone
+            names = {"output": ended.output, **item}
+            key = StepKey(undo.id, ended.index)
+            result = await self._host.step(key, lambda: self._attempts(undo, policy, ended.index, names))
+            is_undone &= isinstance(result, StepSucceeded)
+            if isinstance(result, StepFailed):
+                failures.append(result)
+
+        async def every(items: list[JSONValue]) -> StepEnded:
+            host, begun = self._host, self._host.elapsed()
+            host.record(StepStarted(at=host.now(), step_id=undo.id, items=len(items)))
+            # By their places, which time does not decide.
+            for ended in sorted(ends, key=lambda one: one.index or 0, reverse=True):
+                index = ended.index or 0
+                await one(ended, {"item": items[index], "index": index, step.item_name: items[index]})
+            at, duration = host.now(), host.elapsed() - begun
+            if failures:
+                return msgspec.structs.replace(failures[0], index=None, at=at, duration_ms=duration)
+            return StepSucceeded(at=at, step_id=undo.id, duration_ms=duration)
+
+        if step.foreach is None:
+            await one(ends[-1], {})
+        else:
+            items = self._list(step, step.foreach)
+            await self._host.step(StepKey(undo.id), lambda: every(items))
+        if is_undone:
+            self._host.record(StepCompensated(at=self._host.now(), step_id=step.id))
+            self._scope.compensated(step.id)
+        return failures
 
     # -- one step -----------------------------------------------------------------------------------------------
 
@@ -239,14 +299,18 @@ class Interpreter:
     def _items(self, step: Step) -> list[JSONValue] | None:
         if step.foreach is None:
             return None
-        with self._located(step, "foreach", step.foreach):
-            found = render(self._plan.conditions[step.foreach], self._scope.of_step(step.id, {}))
+        found = self._list(step, step.foreach)
+        self._budget.take_steps(len(found))
+        return found
+
+    def _list(self, step: Step, foreach: str) -> list[JSONValue]:
+        with self._located(step, "foreach", foreach):
+            found = render(self._plan.conditions[foreach], self._scope.of_step(step.id, {}))
         if isinstance(found, dict):
             found = [{"key": key, "value": value} for key, value in found.items()]
         if not isinstance(found, list):
             detail = f"foreach of step '{step.id}' gives {type(found).__name__}, not a list or an object"
             raise TemplateFailed(detail, suggestion="Give a list, or an object whose entries become {key, value}.")
-        self._budget.take_steps(len(found))
         return found
 
     async def _foreach(self, step: Step, policy: Policy, items: list[JSONValue], begun: float) -> StepEnded:
@@ -363,11 +427,8 @@ class _Located:
 
 
 def _place(plan: Plan, step_id: StepId, path: str) -> Location | None:
-    for section in ("steps", "on_failure", "finally"):
-        for index, step in enumerate(plan.section(section)):
-            if step.id == step_id:
-                return problem_at(plan.definition.source, f"{section}[{index}].{path}", "", 0, "").location
-    return None
+    where = step_path(plan.workflow, step_id)
+    return problem_at(plan.definition.source, f"{where}.{path}", "", 0, "").location if where else None
 
 
 def _kind(step: Step) -> str:

@@ -118,6 +118,7 @@ class _Same(Run):
             if cut is not None:
                 self.scope.failed_with(cut.error)
                 if isinstance(cut, ev.ExecutionTimedOut):
+                    await self.interpreter.compensate()
                     await self.interpreter.run("on_failure")
                 await self.interpreter.run("finally")
         if cut is not None:
@@ -190,6 +191,12 @@ class _ReplayHost(EmbeddedHost):
 
     async def sleep(self, until: int) -> None:
         pass
+
+    def completed(self) -> Sequence[ev.StepSucceeded]:
+        """Return the successes in the order of the record, where time decided it; others follow."""
+        place = {key: number for number, key in enumerate(self._recorded)}
+        found = super().completed()
+        return sorted(found, key=lambda event: place.get(StepKey(event.step_id, event.index), len(place)))
 
     def now(self) -> int:
         return self._at

@@ -38,6 +38,12 @@ class Scope:
         """Take over how a step ended."""
         self._views[StepId(ended.step_id)] = _view(ended)
 
+    def compensated(self, step_id: StepId) -> None:
+        """Take over that a step was undone."""
+        view = self._views.get(step_id) or _never_ran(step_id)
+        if view["status"] == "completed":
+            self._views[step_id] = {**view, "status": "compensated", "success": False}
+
     def failed_with(self, error: ErrorRecord) -> None:
         """Bring `error` into scope, for `on_failure` and `finally`."""
         self._fixed["error"] = _error_value(error)
@@ -53,7 +59,8 @@ class Scope:
 
     def of_code(self, step_id: StepId, item: Mapping[str, JSONValue]) -> CodeScope:
         """Return what a code block sees; absent optional inputs are missing keys there."""
-        return CodeScope(inputs=self._inputs, steps=self._visible(step_id), item=item)
+        error = {"error": self._fixed["error"]} if "error" in self._fixed else {}
+        return CodeScope(inputs=self._inputs, steps=self._visible(step_id), item={**error, **item})
 
     def _visible(self, step_id: StepId) -> dict[str, JSONValue]:
         reads = self._plan.reads[step_id]
@@ -66,7 +73,7 @@ class Scope:
         """Return every step that `step_id` waits for, directly or not, in file order."""
         if step_id not in self._ancestors:
             found: set[StepId] = set()
-            stack = list(self._plan.dependencies[step_id])
+            stack = list(self._plan.dependencies.get(step_id, ()))
             while stack:
                 name = stack.pop()
                 if name not in found:

@@ -141,6 +141,10 @@ class StepCancelled(_StepEvent, tag=True, frozen=True, kw_only=True):
     duration_ms: float = 0.0
 
 
+class StepCompensated(_StepEvent, tag=True, frozen=True, kw_only=True):
+    """A completed step was undone; what undid it has events of its own."""
+
+
 class StepWaiting(_StepEvent, tag=True, frozen=True, kw_only=True):
     """A step waits on purpose, holding nothing."""
 
@@ -187,6 +191,7 @@ Event: TypeAlias = (
     | StepFailed
     | StepSkipped
     | StepCancelled
+    | StepCompensated
     | StepWaiting
     | ExecutionSucceeded
     | ExecutionFailed

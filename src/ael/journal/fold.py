@@ -160,6 +160,7 @@ class _Fold:
         | ev.StepFailed
         | ev.StepSkipped
         | ev.StepCancelled
+        | ev.StepCompensated
         | ev.StepWaiting,
     ) -> None:
         step = self.steps.get(event.step_id)
@@ -189,6 +190,9 @@ class _Fold:
                 self._end_step(run, "skipped", event, event.error)
             case ev.StepCancelled():
                 run.status, run.duration_ms = "cancelled", event.duration_ms
+            case ev.StepCompensated():
+                # A `foreach` that failed stays so, though what its items did was undone.
+                run.status = "compensated" if run.status == "completed" else run.status
             case ev.StepWaiting():
                 run.status = "waiting"
                 self.execution.status = "waiting"
@@ -230,8 +234,9 @@ class _Fold:
 
     def finished(self) -> Execution:
         run = self.execution
-        run.steps = list(self.steps.values())
-        statuses = [step.status for step in run.steps]
+        # What undoes a step is told of only where it came to that, and is none of the steps that are counted.
+        run.steps = [step for step in self.steps.values() if step.status != "pending" or "." not in step.step_id]
+        statuses = [step.status for step in run.steps if "." not in step.step_id]
         run.steps_completed = statuses.count("completed")
         run.steps_failed = statuses.count("failed")
         run.steps_skipped = statuses.count("skipped")

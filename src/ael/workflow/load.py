@@ -576,13 +576,33 @@ class _Loader:
                 reader.problem(place, f"'{code}' is no error code", hint)
 
     def _compensation(self, node: Node, path: str) -> Compensation | None:
-        before = len(self.reader.problems)
-        found = self.reader.read_record(node, Compensation, path)
-        if len(self.reader.problems) > before:
+        reader = self.reader
+        before = len(reader.problems)
+        found = reader.read_record(node, Compensation, path)
+        if found is None or len(reader.problems) > before:
             # A kind may be there under a misspelled name.
             return None
-        if found is not None and sum(value is not None for value in (found.tool, found.code, found.workflow)) != 1:
-            self.reader.problem(node, "'compensate' has exactly one of tool, code and workflow", "")
+        if not path.startswith("steps"):
+            message = "'compensate' exists for the steps under 'steps:' only: what cleans up is not undone"
+            reader.problem(node, message, "Remove it.")
+        kinds = {"tool": found.tool, "code": found.code, "workflow": found.workflow}
+        if sum(value is not None for value in kinds.values()) != 1:
+            reader.problem(node, "'compensate' has exactly one of tool, code and workflow", "")
+        elif found.code is not None and (found.params or not found.code.strip()):
+            place = child(node, "params" if found.params else "code")
+            message = "code takes no 'params'" if found.params else "the code is empty"
+            reader.problem(place, message, "It reads `output`, `inputs` and `steps` itself.")
+        elif found.tool is not None:
+            self._check_tool(child(node, "tool"), found.tool)
+            if found.tool == "python_exec":
+                reader.problem(
+                    child(node, "tool"), "python_exec undoes nothing here", "Write the program under `code:`."
+                )
+        elif found.workflow is not None and not _REFERENCE.fullmatch(found.workflow):
+            reader.problem(child(node, "workflow"), f"'{found.workflow}' is not NAME or NAME@VERSION", "")
+        self._check_numbers(node, timeout=found.timeout)
+        if found.retry is not None:
+            self._check_retry(child(node, "retry"), found.retry)
         return found
 
     def _params(self, entries: dict[str, tuple[Node, Node]], path: str) -> dict[str, JSONValue]:

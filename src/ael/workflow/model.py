@@ -86,10 +86,16 @@ class RetryPolicy(_Record, frozen=True, kw_only=True):
 class Compensation(_Record, frozen=True, kw_only=True):
     """What undoes a completed step: exactly one of tool, code and workflow."""
 
+    #: A tool of the catalog, with `output` (the step's output) in the scope of its `params`.
     tool: str | None = None
+    #: Python; `output` is a variable.
     code: str | None = None
+    #: NAME or NAME@VERSION.
     workflow: str | None = None
     params: dict[str, JSONValue] = {}
+    #: Seconds, of one attempt.
+    timeout: float | None = None
+    retry: RetryPolicy | None = None
 
 
 class _StepBase(_Record, frozen=True, kw_only=True):

@@ -22,7 +22,13 @@ from ael.workflow.model import Source
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 #: What JSON may hold as it is and a terminal would still obey.
 _BARE_IN_JSON = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-_MARKS = {"completed": ("✓", "green"), "failed": ("✗", "red"), "skipped": ("○", "yellow"), "cancelled": ("✗", "yellow")}
+_MARKS = {
+    "completed": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "skipped": ("○", "yellow"),
+    "cancelled": ("✗", "yellow"),
+    "compensated": ("↺", "yellow"),
+}
 _WIDTH = 80
 
 
@@ -152,6 +158,8 @@ def step_line(step: StepRun | ItemRun, name: str) -> str:
     if step.status == "skipped":
         why = "condition is false" if step.reason == "when" else "failed and was passed over"
         line += f"  {why}"
+    if step.status == "compensated":
+        line += "  was undone"
     if len(step.attempts) > 1:
         line += f"  {len(step.attempts)} attempts"
     if step.error is not None:
