@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shlex
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from ael.workflow.expressions.filters import FILTERS, TESTS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "benchmarks/RESULTS.md"]
@@ -97,3 +100,41 @@ def test_readme_starts_with_the_two_commands() -> None:
         "pip install uv && uv run ael run examples/workflows/hello-world.yaml",
         "pip install uv && uv run pytest",
     ]
+
+
+#: `expression` → `value`, and `expression` fails: reason.
+_EXAMPLE = re.compile(r"`([^`]+)` → `([^`]+)`")
+_FAILING = re.compile(r"`([^`]+)` fails: (.*?)(?=<br>| \|$)", re.MULTILINE)
+EXPRESSIONS = (ROOT / "docs/expressions.md").read_text()
+
+
+def inputs_of_the_page() -> str:
+    (workflow,) = (text for name, text in YAML if name.startswith("expressions.md"))
+    return workflow.partition("steps:")[0] + "steps: [{id: a, code: return 1}]\n"
+
+
+def test_every_expression_on_the_page_gives_what_the_page_says(ael, write) -> None:
+    examples = [(left.replace("\\|", "|"), right.replace("\\|", "|")) for left, right in _EXAMPLE.findall(EXPRESSIONS)]
+    assert len(examples) > 100
+    output = json.dumps({str(number): f"{{{{ {text} }}}}" for number, (text, _) in enumerate(examples)})
+    done = ael("run", write("w.yaml", f"{inputs_of_the_page()}output: {output}\n"))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    for number, (text, shown) in enumerate(examples):
+        assert json.dumps(found[str(number)], ensure_ascii=False) == shown, text
+
+
+@pytest.mark.parametrize(("text", "reason"), _FAILING.findall(EXPRESSIONS))
+def test_every_expression_that_fails_says_what_the_page_says(text: str, reason: str, ael, write) -> None:
+    output = json.dumps("{{ " + text.replace("\\|", "|") + " }}")
+    done = ael("run", write("w.yaml", f"{inputs_of_the_page()}output: {output}\n"), "--json")
+    assert done.returncode == 1
+    error = json.loads(done.stdout)["error"]
+    assert error["code"] == "TEMPLATE_ERROR"
+    assert reason.replace("\\|", "|") in error["detail"]
+
+
+def test_every_filter_and_test_has_its_row() -> None:
+    first_cells = " ".join(re.findall(r"^\| (`.*?) \|", EXPRESSIONS, re.MULTILINE))
+    named = set(re.findall(r"`([a-z0-9_]+|[=!<>]+)(?:\([^`]*\))?`", first_cells))
+    assert set(FILTERS) | set(TESTS) <= named

@@ -139,13 +139,48 @@ def test_what_fails_says_what_and_where(text: str, part: str) -> None:
         ("{{ " + "not " * 2000 + "1 }}", "nested"),
         ("{{ 99999999999999999999999 }}", "64 bits"),
         ("{{ }}", "empty"),
-        ("{{ a b }}", "not an expression"),
+        ("{{ a b }}", "`b` cannot follow what stands before it"),
     ],
 )
 def test_what_is_not_in_the_language_is_refused_when_it_is_read(text: str, part: str) -> None:
     with pytest.raises(ExpressionError) as caught:
         parse_template(text)
     assert part in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "offset", "message", "repair"),
+    [
+        ("a = 1", 2, "`=` does not exist in expressions", "Write `==` to compare."),
+        ("a === 'x'", 2, "`===` does not exist", "Write `==`."),
+        ("a !== 'x'", 2, "`!==` does not exist", "Write `!=`."),
+        ("a <> 'x'", 2, "`<>` does not exist", "Write `!=`."),
+        ("'&&' == a && b", 10, "`&&` does not exist", "Write `and`."),
+        ("a || b", 2, "`||` does not exist", "Write `or`."),
+        ("!a", 0, "`!` does not exist", "Write `not`."),
+        ("a ? b : c", 2, "`?` does not exist", "Write `A if CONDITION else B`."),
+        ("a ?? b", 2, "`??` does not exist", "Write `value | default(other)`."),
+        ("a?.b", 1, "`?.` does not exist", "Write `.`"),
+        ("${a}", 0, "`${` does not exist", "`env.NAME`"),
+        ("a | map(x => x.id)", 10, "`=>` does not exist", "`map`"),
+        ("'a' 'b' 2", 8, "`2` cannot follow what stands before it", "An operator is missing"),
+        ("a == 'it's'", 10, "the quote `'` is not closed", "Close it"),
+        ("a and b c", 8, "`c` cannot follow", ""),
+        ("a +", 3, "the expression ends too early", "missing"),
+        ("(a or b", 0, "`(` is not closed", "Add `)`."),
+        ("a)", 1, "`)` closes nothing", "Remove it"),
+        ("[1, 2}", 5, "`}` closes nothing", "A template ends with `}}`."),
+        ("a | default(a = )", 16, "`)` cannot stand here", ""),
+        ("a @ b", 2, "`@` cannot follow", ""),
+    ],
+)
+def test_what_is_no_expression_is_explained(text: str, offset: int, message: str, repair: str) -> None:
+    for source, lead in ((text, 0), (f"{{{{ {text} }}}}", 3)):
+        with pytest.raises(ExpressionError) as caught:
+            (parse_template if lead else parse_condition)(source)
+        assert message in caught.value.message
+        assert repair in caught.value.suggestion
+        assert caught.value.offset == offset + lead
 
 
 @pytest.mark.parametrize(

@@ -1086,9 +1086,10 @@ flow.yaml:1:53: error: a '{' is not closed, or a comma is missing
     "when that ends too early": (
         DEMO + FETCH + "    when: inputs.a >\n",
         """\
-flow.yaml:6:11: error: not an expression: unexpected 'end of print statement'
+flow.yaml:6:21: error: the expression ends too early
       when: inputs.a >
-            ^""",
+                      ^
+  Something is missing here.""",
     ),
     "when with one equals sign": (
         DEMO
@@ -1100,9 +1101,10 @@ steps:
     when: inputs.a = 'x'
 """,
         """\
-flow.yaml:7:11: error: not an expression: expected token 'end of print statement', got '='
+flow.yaml:7:20: error: `=` does not exist in expressions
       when: inputs.a = 'x'
-            ^""",
+                     ^
+  Write `==` to compare.""",
     ),
     "when that is more than its braces": (
         DEMO
@@ -1117,7 +1119,7 @@ steps:
 flow.yaml:7:12: error: only one expression can stand here
       when: "{{ inputs.a }} == 1"
              ^
-  Combine the conditions with `and` or `or`.""",
+  Write all of it in one pair of braces, or without braces.""",
     ),
     "a template closed by one brace": (
         DEMO
@@ -1129,9 +1131,10 @@ steps:
     params: {path: "{{ inputs.a }"}
 """,
         """\
-flow.yaml:7:33: error: not an expression: unexpected '}'
+flow.yaml:7:33: error: `}` closes nothing
       params: {path: "{{ inputs.a }"}
-                                  ^""",
+                                  ^
+  A template ends with `}}`.""",
     ),
     "a template that is not closed": (
         DEMO

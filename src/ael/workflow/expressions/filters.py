@@ -470,7 +470,9 @@ def _pattern(pattern: JSONValue) -> Any:  # noqa: ANN401 # re2 has no types
     try:
         return re2.compile(_string(pattern, "the pattern"), options)
     except re2.error as error:
-        raise TemplateFailed(f"not a regular expression of RE2's dialect: {error}") from error
+        # Some of its messages are bytes.
+        why = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else error
+        raise TemplateFailed(f"not a regular expression of RE2's dialect: {why}") from error
 
 
 def _regex_match(fuel: Fuel, value: JSONValue, pattern: JSONValue) -> JSONValue:

@@ -16,6 +16,7 @@ from ael.errors import did_you_mean
 from ael.values import JSONValue
 from ael.workflow.expressions import tree
 from ael.workflow.expressions.filters import FILTERS, TESTS
+from ael.workflow.expressions.syntax_errors import explain
 from ael.workflow.expressions.tree import Expression, Reference, Template
 
 if TYPE_CHECKING:
@@ -93,7 +94,9 @@ def parse_condition(text: str) -> Template:
     if stripped.startswith("{{"):
         inside = parse_template(stripped)
         if not inside.exact:
-            raise ExpressionError("only one expression can stand here", 0, "Combine the conditions with `and` or `or`.")
+            raise ExpressionError(
+                "only one expression can stand here", 0, "Write all of it in one pair of braces, or without braces."
+            )
         lead = len(text) - len(text.lstrip())
         return _shifted(inside, text, lead)
     _refuse_statements(stripped, 0)
@@ -134,10 +137,26 @@ def template_end(text: str, start: int) -> int:
                 if nesting > MAX_NESTING:
                     raise ExpressionError(f"more than {MAX_NESTING} brackets are nested", position)
     except TemplateSyntaxError as error:
-        raise ExpressionError(f"not an expression: {error.message}", position) from error
+        end = window.find("}}")
+        raise _no_expression(window[2 : end if end > 0 else None], start + 2, str(error.message)) from error
     if len(text) - start > MAX_LENGTH:
         raise ExpressionError(f"the expression is longer than {MAX_LENGTH} characters, or `}}}}` is missing", start)
     raise ExpressionError("`{{` is not closed", start, "Add `}}`, or write `{{ '{{' }}` for the characters themselves.")
+
+
+def _no_expression(source: str, start: int, message: str) -> ExpressionError:
+    offset, reason, repair = explain(source, message, _is_expression)
+    return ExpressionError(reason, start + offset, repair)
+
+
+def _is_expression(source: str) -> bool:
+    from jinja2 import TemplateSyntaxError  # noqa: PLC0415 # see the module
+
+    try:
+        _environment().parse("{{ " + source + " }}")
+    except (TemplateSyntaxError, RecursionError):
+        return False
+    return bool(source.strip())
 
 
 def _refuse_statements(literal: str, offset: int) -> None:
@@ -182,7 +201,7 @@ class _Builder:
         try:
             parsed = _environment().parse("{{ " + source.replace("\r", " ") + " }}")
         except TemplateSyntaxError as error:
-            raise ExpressionError(f"not an expression: {error.message}", self.start) from error
+            raise _no_expression(source, self.start, str(error.message)) from error
         except RecursionError as error:
             raise ExpressionError("the expression is nested too deeply", self.start) from error
         body = parsed.body
@@ -227,6 +246,9 @@ class _Builder:
         return tree.Literal(node.data)
 
     def _on_name(self, node: Any, _: int) -> Expression:  # noqa: ANN401 # see above
+        if node.name == "null":
+            # As YAML and JSON write what Jinja2 calls none.
+            return tree.Literal(None)
         offset = self._find(node.name)
         self.references.append(Reference(root=node.name, offset=offset, guarded=self._guards > 0))
         return tree.Name(node.name, offset)
