@@ -24,9 +24,9 @@ class Scope:
     def __init__(self, plan: Plan, inputs: Mapping[str, JSONValue], execution_id: str, env: Mapping[str, str]) -> None:
         self._plan = plan
         self._inputs = dict(inputs)
-        absent = {spec.name: None for spec in plan.workflow.inputs if spec.name not in inputs}
+        self._absent = tuple(spec.name for spec in plan.workflow.inputs if spec.name not in inputs)
         self._fixed: dict[str, JSONValue] = {
-            "inputs": {**self._inputs, **absent},
+            "inputs": {**self._inputs, **dict.fromkeys(self._absent)},
             "execution": {"id": execution_id},
             "workflow": {"name": plan.workflow.name, "version": plan.workflow.version},
             "env": dict(env),
@@ -58,9 +58,9 @@ class Scope:
         return {**self._fixed, "steps": self._select(every)}
 
     def of_code(self, step_id: StepId, item: Mapping[str, JSONValue]) -> CodeScope:
-        """Return what a code block sees; absent optional inputs are missing keys there."""
+        """Return what a code block sees."""
         error = {"error": self._fixed["error"]} if "error" in self._fixed else {}
-        return CodeScope(inputs=self._inputs, steps=self._visible(step_id), item={**error, **item})
+        return CodeScope(inputs=self._inputs, absent=self._absent, steps=self._visible(step_id), item={**error, **item})
 
     def _visible(self, step_id: StepId) -> dict[str, JSONValue]:
         reads = self._plan.reads[step_id]

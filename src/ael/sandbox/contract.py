@@ -49,6 +49,8 @@ class CodeRequest(msgspec.Struct, frozen=True, kw_only=True):
     inputs: Mapping[str, JSONValue] = {}
     #: Step id → {output, status, success, error, duration_ms, step_id}.
     steps: Mapping[str, JSONValue] = {}
+    #: Optional inputs that were not given.
+    absent: tuple[str, ...] = ()
     #: `item` and `index` inside `foreach`, under these names; empty outside.
     item: Mapping[str, JSONValue] = {}
     execution_id: str = ""

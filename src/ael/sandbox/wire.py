@@ -100,6 +100,7 @@ def run_frame(request: CodeRequest) -> bytes:
         "inputs": request.inputs,
         "steps": request.steps,
         "item": request.item,
+        "absent": request.absent,
         "execution_id": request.execution_id,
         "seed": request.seed,
         "clock": request.clock,

@@ -83,6 +83,8 @@ class CodeScope(msgspec.Struct, frozen=True, kw_only=True):
     """What a code block sees of its execution."""
 
     inputs: Mapping[str, JSONValue]
+    #: Optional inputs that were not given.
+    absent: tuple[str, ...]
     #: Step id → {output, status, success, error, duration_ms, step_id}.
     steps: Mapping[str, JSONValue]
     item: Mapping[str, JSONValue]

@@ -26,6 +26,7 @@ class CodeRunner:
             blob=context.code.blob,
             bindings=context.values,
             inputs=context.code_scope.inputs,
+            absent=context.code_scope.absent,
             steps=context.code_scope.steps,
             item=context.code_scope.item,
             execution_id=context.execution_id,

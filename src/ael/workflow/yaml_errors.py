@@ -14,6 +14,7 @@ import msgspec
 _COLON = re.compile(r":(?=\s|$)")
 _NO_SPACE_AFTER_COLON = re.compile(r"(\s*(?:- )*[A-Za-z_][\w-]*:)[^\s:/]")
 _NO_SPACE_AFTER_DASH = re.compile(r"(\s*-)[A-Za-z_][\w-]*:(\s|$)")
+_TEMPLATE_IN_BRACES = re.compile(r"(?<!\{)[{,]\s*[\w-]+:\s+([^\s'\"{\[,][^,']*\{\{)")
 _CLOSED_QUOTE = re.compile(r"[:\-,\[{]\s+(['\"]).*\1\s*$")
 
 
@@ -39,6 +40,7 @@ class _Stop(msgspec.Struct, frozen=True, kw_only=True):
     above_line: int
     #: Where the thing began that the parser was reading.
     begun: tuple[int, int] | None
+    begun_source: str
 
     @property
     def before(self) -> str:
@@ -78,6 +80,7 @@ def explain(error: Any, lines: Sequence[str]) -> Explanation:  # noqa: ANN401 # 
         above=lines[above_line - 1] if above_line > 0 else "",
         above_line=above_line,
         begun=(begun.line + 1, begun.column + 1) if begun else None,
+        begun_source=lines[begun.line] if begun and begun.line < len(lines) else "",
     )
     for rule in _RULES:
         found = rule(stop)
@@ -121,6 +124,16 @@ def _colon(stop: _Stop) -> Explanation | None:
     first = len(stop.source) - len(stop.source.lstrip()) + 1
     message = "a key stands deeper than the line above allows"
     return stop.here(message, "Indent it like the key above it.", column=first)
+
+
+def _template_in_braces(stop: _Stop) -> Explanation | None:
+    """`{code: return "{{ x }}"}`: YAML ends the value at the template's own braces."""
+    for line, source in ((stop.line, stop.source), (stop.begun[0] if stop.begun else 0, stop.begun_source)):
+        found = _TEMPLATE_IN_BRACES.search(source)
+        if found:
+            message = "a value with {{ }} between { and } needs quotes"
+            return stop.at((line, found.start(1) + 1), message, "Put the whole value in quotes.")
+    return None
 
 
 def _quote(stop: _Stop) -> Explanation | None:
@@ -203,6 +216,7 @@ _RULES: tuple[_Rule, ...] = (
     _tab,
     _start_of_value,
     _colon,
+    _template_in_braces,
     _quote,
     _after_value,
     _brackets,

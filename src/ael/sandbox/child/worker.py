@@ -189,12 +189,24 @@ class Steps(dict[str, View]):
         raise KeyError(f"step '{key}' has no result here; this step waits for {', '.join(self) or 'no other'}")
 
 
+class Inputs(dict[str, Any]):
+    """`inputs`: an optional one that was not given is null by `[]`, and no key."""
+
+    __slots__ = ("absent",)
+
+    absent: list[str]
+
+    def __missing__(self, key: object) -> None:
+        if key not in self.absent:
+            raise KeyError(key)
+
+
 class Context:
     """`context`."""
 
     __slots__ = ("config", "execution_id", "index", "inputs", "item", "steps", "tools")
 
-    inputs: dict[str, Any]
+    inputs: Inputs
     steps: Steps
     config: dict[str, Any]
     execution_id: str
@@ -329,7 +341,8 @@ class Worker:
             return channel.result(number)
 
         context = Context()
-        context.inputs = request["inputs"]
+        context.inputs = Inputs(request["inputs"])
+        context.inputs.absent = request["absent"]
         context.steps = Steps({key: View(value) for key, value in request["steps"].items()})
         context.config = request["config"]
         context.execution_id = request["execution_id"]
