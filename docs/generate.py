@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import types
 from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
 
+import msgspec
+
+from ael.engine.retry import BUILT_IN
 from ael.errors import registered
+from ael.values import JSONValue
+from ael.workflow import file_tests, load, model
+from ael.workflow.schema import comments
+from ael.workflow.yaml_reader import record_fields
 
 PAGES = Path(__file__).parent
 
@@ -50,7 +59,123 @@ def _row(code: str) -> str:
     return f"| `{code}` | {kinds[0].template} | {retryable} | {' '.join(str(kind.__doc__) for kind in kinds)} |"
 
 
-GENERATED = {"errors.md": errors_page}
+_REFERENCE = """# Reference
+
+Every key of a workflow file, from the types that AEL reads it into. [The language](language.md) explains them,
+[expressions](expressions.md) what stands between braces. An unknown key is an error everywhere.
+"""
+
+#: Record → heading.
+_RECORDS: dict[type[msgspec.Struct], str] = {
+    model.Workflow: "The file",
+    model.InputSpec: "An input",
+    model.OutputSpec: "An output",
+    model.RetryPolicy: "Retry",
+    model.Compensation: "Compensation",
+    load.ApprovalForm: "Approval",
+    load.WaitForm: "Wait",
+    model.Defaults: "Defaults",
+    model.SandboxDefaults: "Limits of code",
+    model.Packages: "Packages",
+    model.Annotations: "Annotations",
+    file_tests.FileTestForm: "A test",
+    file_tests.ExpectForm: "What a test expects",
+    file_tests.ExpectedErrorForm: "The error that a test expects",
+}
+#: Forms of the file that the model does not keep.
+_FORMS = {"depends_on": "text or list of text", "version": "number or text", "foreach": "text, list or mapping"}
+_STEPS = "A step"
+_KINDS: dict[str, type[msgspec.Struct]] = {
+    "tool": model.ToolStep,
+    "code": model.CodeStep,
+    "workflow": model.WorkflowStep,
+    "approval": model.ApprovalStep,
+    "wait": model.WaitStep,
+}
+_WORDS = {str: "text", int: "integer", float: "number", bool: "boolean", type(None): "null"}
+_Rows = list[tuple[str, str, str, str]]
+
+
+def reference_page() -> str:
+    """Return the page of all keys."""
+    parts = [_REFERENCE]
+    for record, heading in _RECORDS.items():
+        if record is model.RetryPolicy:
+            parts += _step_parts()
+        parts.append(f"## {heading}\n\n{record.__doc__}\n")
+        parts += _table(_rows(record))
+    return "\n".join(parts)
+
+
+def _step_parts() -> list[str]:
+    parts = [f"## {_STEPS}\n\nExactly one of the kinds below, and:\n"]
+    common = {row[0]: row for row in _rows(model.ToolStep)}
+    parts += _table([common[key] for key in load.COMMON_STEP_KEYS])
+    for kind, record in _KINDS.items():
+        form = {"approval": load.ApprovalForm, "wait": load.WaitForm}.get(kind)
+        if form is None:
+            known = {row[0]: row for row in _rows(record)}
+        else:
+            known = {kind: (kind, _kind(form), "required", "Its own mapping.")}
+        parts.append(f"### {kind}\n\n{record.__doc__}\n")
+        parts += _table([known[key] for key in load.STEP_KEYS[kind]])
+    return parts
+
+
+def _rows(record: type[msgspec.Struct]) -> _Rows:
+    about = comments(record)
+    defaults = {field.name: field.default for field in msgspec.structs.fields(record)}
+    rows: _Rows = []
+    for key, (name, hint, needed) in record_fields(record).items():
+        if name == "as_tool":
+            continue
+        shown = "as" if name == "item_name" else key
+        default = getattr(BUILT_IN, name) if record is model.RetryPolicy else defaults[name]
+        rows.append((shown, _FORMS.get(key) or _kind(hint), "required" if needed else _default(default), about[name]))
+    return rows
+
+
+def _table(rows: _Rows) -> list[str]:
+    made = ["| key | form | default | |", "|---|---|---|---|"]
+    made += [f"| `{key}` | {form} | {default} | {text} |" for key, form, default, text in rows]
+    return [*made, ""]
+
+
+def _default(value: Any) -> str:  # noqa: ANN401 # defaults are of any type
+    """Return a default as YAML writes it; nothing where absent means absent."""
+    if value in (msgspec.NODEFAULT, msgspec.UNSET, None, "", ()):
+        return ""
+    if isinstance(value, msgspec.Struct | dict):
+        return ""
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _kind(hint: Any) -> str:  # noqa: ANN401 # annotations are of any type
+    """Return what a value of this annotation is called."""
+    hint = getattr(hint, "__supertype__", hint)
+    origin, arguments = get_origin(hint), get_args(hint)
+    if hint is Any or hint == JSONValue or msgspec.UnsetType in arguments:
+        return "any value"
+    if origin in {Union, types.UnionType}:
+        return " or ".join(dict.fromkeys(_kind(one) for one in arguments if one is not type(None)))
+    if origin is Literal:
+        return ", ".join(f"`{one}`" for one in arguments)
+    if origin is tuple:
+        return f"list of {_kind(arguments[0])}"
+    if hint in get_args(model.Step):
+        return f"[{_STEPS.lower()}](#{_anchor(_STEPS)})"
+    if hint is model.FileTest:
+        hint = file_tests.FileTestForm
+    if hint in _RECORDS:
+        return f"[{_RECORDS[hint].lower()}](#{_anchor(_RECORDS[hint])})"
+    return "mapping" if origin is dict else _WORDS[hint]
+
+
+def _anchor(heading: str) -> str:
+    return heading.lower().replace(" ", "-")
+
+
+GENERATED = {"errors.md": errors_page, "reference.md": reference_page}
 
 
 def main() -> None:

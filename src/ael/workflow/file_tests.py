@@ -40,6 +40,7 @@ _VERDICTS = ("approve", "reject", "expire")
 class ExpectedErrorForm(msgspec.Struct, frozen=True, kw_only=True):
     """The error that a test expects."""
 
+    #: The error's code.
     code: str | None = None
     #: A part of its text.
     contains: str | None = None
@@ -73,10 +74,13 @@ class FileTestForm(msgspec.Struct, frozen=True, kw_only=True):
 
     #: Shown in the report; chosen by `ael test -k`.
     name: str = ""
+    #: For people.
     description: str = ""
+    #: What the workflow is given.
     inputs: dict[str, JSONValue] = {}
     #: Tool or pattern → a list of successive answers, or one answer for every call; `approvals`: step → its verdict.
     mocks: dict[str, JSONValue] = {}
+    #: What must hold; without it: that it completes.
     expect: ExpectForm = ExpectForm()
     #: What randomness in code starts from.
     seed: int = 0

@@ -70,7 +70,7 @@ COMMON_STEP_KEYS = [
     *("id", "description", "depends_on", "when", "foreach", "as", "max_parallel", "on_item_error", "timeout"),
     *("on_error", "retry", "idempotent", "compensate"),
 ]
-_KIND_KEYS = {
+STEP_KEYS = {
     "tool": ["tool", "params"],
     "code": ["code", "templates"],
     "workflow": ["workflow", "params"],
@@ -449,14 +449,14 @@ class _Loader:
             at = entries[kinds[1]][0] if kinds else node
             count = {2: "two", 3: "three"}.get(len(kinds), str(len(kinds)))
             found = f"has {count} kinds: {plural(kinds)}" if kinds else f"has no kind of {', '.join(KINDS)}"
-            known = [*COMMON_STEP_KEYS, *(key for keys in _KIND_KEYS.values() for key in keys)]
+            known = [*COMMON_STEP_KEYS, *(key for keys in STEP_KEYS.values() for key in keys)]
             if kinds or not any(reader.misspelled(entries, kind, known) for kind in KINDS):
                 reader.problem(at, f"{where} {found}", "Make two steps of it." if kinds else "")
             reader.unknown_keys(entries, known, where)
             return None
         kind = kinds[0]
-        hint = "What it hands over stands under `params:`." if "params" in _KIND_KEYS[kind] else ""
-        reader.unknown_keys(entries, [*COMMON_STEP_KEYS, *_KIND_KEYS[kind]], f"{where} of kind '{kind}'", hint)
+        hint = "What it hands over stands under `params:`." if "params" in STEP_KEYS[kind] else ""
+        reader.unknown_keys(entries, [*COMMON_STEP_KEYS, *STEP_KEYS[kind]], f"{where} of kind '{kind}'", hint)
         before = len(reader.problems)
         common = self._common(entries, path)
         build = {

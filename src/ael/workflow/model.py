@@ -27,21 +27,27 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class InputSpec(_Record, frozen=True, kw_only=True):
     """One input of a workflow."""
 
+    #: Letters, digits and `_`.
     name: str
     #: Absent: the type of the default, else string.
     type: InputType = "string"
     #: Absent: true unless there is a default.
     required: bool = True
-    #: An explicit null is a default too, and exempt from type and enum. (UNSET: there is none.)
+    #: Used where the input is not given. An explicit null is a default too, and exempt from type and enum.
     default: JSONValue | msgspec.UnsetType = msgspec.UNSET
+    #: For people and agents.
     description: str = ""
     #: The only values allowed.
     enum: tuple[JSONValue, ...] | None = None
     #: A regular expression (RE2) that is found in the text; ^ and $ tie it to the ends.
     pattern: str | None = None
+    #: The smallest number.
     minimum: float | int | None = None
+    #: The largest number.
     maximum: float | int | None = None
+    #: Fewest characters of a text.
     min_length: int | None = None
+    #: Most characters of a text.
     max_length: int | None = None
     #: JSON Schema of each item of an array.
     items: Schema | None = None
@@ -54,11 +60,13 @@ class InputSpec(_Record, frozen=True, kw_only=True):
 class OutputSpec(_Record, frozen=True, kw_only=True):
     """One named result; exactly one of `from_path` and `value`."""
 
+    #: The key of the result.
     name: str
     #: A path like `steps.process.output.items[0].name`.
     from_path: str | None = None
     #: A value with templates.
     value: JSONValue | msgspec.UnsetType = msgspec.UNSET
+    #: For people and agents.
     description: str = ""
     #: What the output is where the path or the template finds nothing.
     default: JSONValue | msgspec.UnsetType = msgspec.UNSET
@@ -67,19 +75,23 @@ class OutputSpec(_Record, frozen=True, kw_only=True):
 
 
 class RetryPolicy(_Record, frozen=True, kw_only=True):
-    """How a failed attempt is repeated; None means the level above decides. Delays are in seconds."""
+    """How a failed attempt is repeated; what is absent, the level above decides."""
 
     #: Counts the first attempt.
     max_attempts: int | None = None
+    #: Seconds before the second attempt.
     initial_delay: float | None = None
+    #: Seconds between two attempts at most.
     max_delay: float | None = None
+    #: What each delay is multiplied by to give the next.
     backoff_multiplier: float | None = None
     #: Fraction of the delay that is added at random, from the execution's seed.
     jitter: float | None = None
-    #: exponential is `backoff_multiplier`, linear n × initial_delay, fixed initial_delay.
+    #: How delays grow: by `backoff_multiplier`, by `initial_delay`, not at all.
     backoff: Literal["exponential", "linear", "fixed"] | None = None
     #: Error codes that are repeated besides those that are retryable.
     retry_on: tuple[str, ...] | None = None
+    #: What the last failure means.
     on_exhausted: Literal["fail", "continue"] | None = None
 
 
@@ -92,29 +104,36 @@ class Compensation(_Record, frozen=True, kw_only=True):
     code: str | None = None
     #: NAME or NAME@VERSION.
     workflow: str | None = None
+    #: What the tool or the workflow is given, with templates at any depth.
     params: dict[str, JSONValue] = {}
     #: Seconds, of one attempt.
     timeout: float | None = None
+    #: How it is repeated when it fails; without it, it is not.
     retry: RetryPolicy | None = None
 
 
 class _StepBase(_Record, frozen=True, kw_only=True):
+    #: Unique in the file: letters, digits and `_`.
     id: StepId
+    #: For people.
     description: str = ""
-    #: A step or a list of steps to wait for. Absent (None): every step above.
+    #: A step or a list of steps to wait for. Absent: every step above.
     depends_on: tuple[StepId, ...] | None = None
     #: An expression (bare or in braces) or a boolean; where it is false the step is skipped.
     when: str | bool | None = None
     #: An expression that gives a list (or a mapping): the step runs once for each item.
     foreach: str | None = None
-    #: The name that stands for the item in templates and code. (The key is `as`.)
+    #: The name that stands for the item in templates and code.
     item_name: str = "item"
     #: How many items at the same time.
     max_parallel: int = 1
+    #: What the failure of an item means: the step fails, or the item's output is null.
     on_item_error: Literal["fail", "continue"] = "fail"
     #: Seconds, of one attempt.
     timeout: float | None = None
+    #: What the failure of the step means. `retry:` alone means `retry`.
     on_error: OnError | None = None
+    #: How a failed attempt is repeated.
     retry: RetryPolicy | None = None
     #: Safe to run again after a crash.
     idempotent: bool = False
@@ -127,7 +146,7 @@ class ToolStep(_StepBase, tag="tool", tag_field="kind", frozen=True, kw_only=Tru
 
     #: The catalog's name: `fs_read`, or `server__tool`.
     tool: str
-    #: Arguments, with templates at any depth.
+    #: What the tool is given, with templates at any depth.
     params: dict[str, JSONValue] = {}
 
 
@@ -147,6 +166,7 @@ class WorkflowStep(_StepBase, tag="workflow", tag_field="kind", frozen=True, kw_
 
     #: NAME or NAME@VERSION.
     workflow: str
+    #: The inputs of the workflow, with templates at any depth.
     params: dict[str, JSONValue] = {}
 
 
@@ -172,37 +192,52 @@ Step: TypeAlias = ToolStep | CodeStep | WorkflowStep | ApprovalStep | WaitStep
 
 
 class SandboxDefaults(_Record, frozen=True, kw_only=True):
-    """`defaults.sandbox`: seconds, calls, bytes, module names."""
+    """`defaults.sandbox`: limits of code steps."""
 
+    #: Seconds, of one attempt.
     timeout: float | None = None
+    #: Tool calls, of one attempt.
     max_tool_calls: int | None = None
+    #: Bytes.
     max_memory: int | None = None
+    #: Modules that code may import besides those of the profile.
     allowed_imports: tuple[str, ...] = ()
 
 
 class Defaults(_Record, frozen=True, kw_only=True):
     """`defaults`: for every step that does not say otherwise."""
 
+    #: Seconds, of one attempt.
     timeout: float | None = None
+    #: What the failure of a step means.
     on_error: OnError | None = None
+    #: How a failed attempt is repeated, where `on_error` is `retry`.
     retry: RetryPolicy | None = None
+    #: Limits of code steps.
     sandbox: SandboxDefaults = SandboxDefaults()
 
 
 class Packages(_Record, frozen=True, kw_only=True):
     """What code steps may import."""
 
+    #: A set of modules, see [the sandbox](sandbox.md).
     profile: PackageProfile = "standard"
+    #: Installed modules besides those.
     additional: tuple[str, ...] = ()
 
 
 class Annotations(_Record, rename="camel", frozen=True, kw_only=True):
     """MCP tool annotations, passed to clients."""
 
+    #: A name for people.
     title: str | None = None
+    #: It changes nothing.
     read_only_hint: bool | None = None
+    #: It may destroy something.
     destructive_hint: bool | None = None
+    #: A second time changes nothing more.
     idempotent_hint: bool | None = None
+    #: It reaches beyond this installation.
     open_world_hint: bool | None = None
 
 
@@ -271,17 +306,23 @@ class FileTest(_Record, frozen=True, kw_only=True):
 class Workflow(_Record, frozen=True, kw_only=True):
     """A whole definition."""
 
+    #: Letters, digits, `-` and `_`, a letter first.
     name: str
     #: The text as written: unquoted 1.10 is "1.10".
     version: str
+    #: For people and agents.
     description: str = ""
+    #: A name for people.
     title: str = ""
+    #: For people, to find it by.
     tags: tuple[str, ...] = ()
+    #: What it takes, as a list or a mapping; a name alone is a required string, a scalar is a default.
     inputs: tuple[InputSpec, ...] = ()
+    #: What it does, at least one step.
     steps: tuple[Step, ...]
-    #: The result, with templates; excludes `outputs`. (UNSET: the file has `outputs` or neither.)
+    #: The result, with templates; excludes `outputs`. Without either the last step's output is the result.
     output: JSONValue | msgspec.UnsetType = msgspec.UNSET
-    #: Named results.
+    #: Named results, as a list or a mapping.
     outputs: tuple[OutputSpec, ...] = ()
     #: For every step that does not say otherwise.
     defaults: Defaults = Defaults()
@@ -289,7 +330,7 @@ class Workflow(_Record, frozen=True, kw_only=True):
     timeout: float | None = None
     #: What code steps may import.
     packages: Packages = Packages()
-    #: The only tools it may call. Absent (None): those of its own steps and those its code names literally.
+    #: Names and patterns of the only tools it may call. Absent: those of its steps, and those its code names literally.
     tools: tuple[str, ...] | None = None
     #: Steps that run after a failure, with `error` in scope.
     on_failure: tuple[Step, ...] = ()

@@ -40,13 +40,13 @@ _VERSION: Schema = {
 
 def record_schema(kind: type[msgspec.Struct]) -> Schema:
     """Return the schema of a mapping that fills a Struct."""
-    comments = _comments(kind)
+    about = comments(kind)
     properties: Schema = {}
     required: list[JSONValue] = []
     for key, (name, hint, needed) in record_fields(kind).items():
         described = hint_schema(hint)
-        if name in comments:
-            described = {**described, "description": comments[name]}
+        if name in about:
+            described = {**described, "description": about[name]}
         properties[key] = described
         if needed:
             required.append(key)
@@ -81,7 +81,7 @@ def hint_schema(hint: Any) -> Schema:  # noqa: ANN401 # annotations are of any t
 
 
 @cache
-def _comments(kind: type) -> dict[str, str]:
+def comments(kind: type) -> dict[str, str]:
     """Return field → its `#:` comment, of a Struct and what it inherits from."""
     found: dict[str, str] = {}
     for base in reversed(kind.__mro__):
