@@ -19,6 +19,8 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
+from language import language
+
 from ael.app.definitions import Definitions
 from ael.app.plan_cache import PlanCache
 from ael.engine.engine import Engine, EngineOptions, Request, new_execution_id
@@ -476,6 +478,8 @@ def main() -> None:
     asyncio.run(sandbox_steps(50 if quick else 2000))
     asyncio.run(sandbox_together(quick=quick))
     asyncio.run(sandbox_against_others(50 if quick else 1000, quick=quick))
+    with tempfile.TemporaryDirectory() as directory:
+        language(row, 2 if quick else 15, directory)
     asyncio.run(engine_overhead(2 if quick else 15))
     asyncio.run(code_workflows(2 if quick else 15, quick=quick))
     asyncio.run(tool_steps(2 if quick else 15))
