@@ -21,6 +21,7 @@ from ael.sandbox.pool import KernelSandbox
 from ael.tools.catalog import ToolCatalog
 from ael.tools.gateway import Gateway
 from ael.tools.scripted import ScriptedTools
+from ael.values import JSONValue
 from ael.workflow.expressions import parse_template, render
 from ael.workflow.load import load_text
 
@@ -98,7 +99,7 @@ def loading(row: Row, rounds: int) -> None:
 
 def expressions(row: Row, rounds: int) -> None:
     """What one evaluation takes once a template has been parsed."""
-    scope = {
+    scope: dict[str, JSONValue] = {
         "inputs": {"price": 12.5, "name": "Ada"},
         "steps": {"a": {"output": {"items": [{"n": n} for n in range(100)]}, "status": "completed"}},
     }
@@ -113,7 +114,7 @@ def expressions(row: Row, rounds: int) -> None:
 
         def thousand() -> None:
             for _ in range(1000):
-                render(template, scope)  # noqa: B023 # called before the next round
+                render(template, scope)  # called before the next round
 
         each = median_ms(thousand, rounds)
         met = None if target is None else each <= target
@@ -167,7 +168,9 @@ def _items(parallel: int) -> str:
 
 
 async def _run(engine: Engine, plan: Plan, items: int = 0) -> None:
-    request = Request(plan=plan, inputs={"items": [*range(items)]}, execution_id=new_execution_id(), seed=1, timeout_seconds=600)
+    request = Request(
+        plan=plan, inputs={"items": [*range(items)]}, execution_id=new_execution_id(), seed=1, timeout_seconds=600
+    )
     ended = await engine.run(request)
     assert ended.status == "completed", ended.error
 

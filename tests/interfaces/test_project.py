@@ -32,6 +32,17 @@ finally: [{id: clean, code: return 1}]
 """
 
 
+@pytest.fixture
+def shape(write: Write) -> Callable[..., str]:
+    """Write a workflow of every shape beside the child that it names; returns its path."""
+
+    def make(text: str = GRAPH) -> str:
+        write("workflows/child.yaml", "name: child\nversion: 2\nsteps: [{id: a, code: return 1}]\n")
+        return write("shape.yaml", text)
+
+    return make
+
+
 def test_init_writes_a_project_that_works_and_never_overwrites(ael, tmp_path: Path) -> None:
     done = ael("init", "shop", "--json")
     assert done.returncode == 0
@@ -65,8 +76,8 @@ def test_init_says_what_it_cannot_write(ael, tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_a_graph_in_the_terminal_has_a_line_for_each_step(ael, write: Write) -> None:
-    done = ael("workflows", "graph", write("shape.yaml", GRAPH))
+def test_a_graph_in_the_terminal_has_a_line_for_each_step(ael, shape: Callable[..., str]) -> None:
+    done = ael("workflows", "graph", shape())
     assert (
         done.stdout
         == """\
@@ -92,8 +103,8 @@ finally:
     )
 
 
-def test_a_graph_for_markdown_holds_every_step_and_edge(ael, write: Write) -> None:
-    drawn = ael("workflows", "graph", write("shape.yaml", GRAPH), "--format", "mermaid").stdout
+def test_a_graph_for_markdown_holds_every_step_and_edge(ael, shape: Callable[..., str]) -> None:
+    drawn = ael("workflows", "graph", shape(), "--format", "mermaid").stdout
     lines = drawn.splitlines()
     assert lines[0] == "flowchart TD"
     edges = re.findall(r"step_(\w+) --> step_(\w+)", drawn)
@@ -111,9 +122,9 @@ def test_a_graph_for_markdown_holds_every_step_and_edge(ael, write: Write) -> No
     assert drawn.count("subgraph") == sum(line.strip() == "end" for line in lines) == 2
 
 
-def test_a_graph_for_a_browser_is_well_formed_and_escapes_what_the_file_says(ael, write: Write) -> None:
+def test_a_graph_for_a_browser_is_well_formed_and_escapes_what_the_file_says(ael, shape: Callable[..., str]) -> None:
     text = GRAPH.replace("tool: notify", "tool: '<script>&'")
-    drawn = ael("workflows", "graph", write("shape.yaml", text), "--format", "svg").stdout
+    drawn = ael("workflows", "graph", shape(text), "--format", "svg").stdout
     root = ET.fromstring(drawn)
     space = "{http://www.w3.org/2000/svg}"
     assert len(root.findall(f".//{space}rect")) == 8
@@ -125,7 +136,7 @@ def test_a_graph_for_a_browser_is_well_formed_and_escapes_what_the_file_says(ael
         assert x + w <= width
         assert y + h <= height
     assert "<script" not in drawn
-    assert json.loads(ael("workflows", "graph", write("shape.yaml", text), "--json").stdout)["format"] == "ascii"
+    assert json.loads(ael("workflows", "graph", shape(text), "--json").stdout)["format"] == "ascii"
 
 
 def test_a_step_that_waits_for_one_below_it_is_drawn_below_it(ael, write: Write) -> None:

@@ -66,7 +66,7 @@ flow.yaml:4:25: error: unknown key 'descripton' in input 'url'
     "a key of retry": (
         DEMO + FETCH + "    retry: {max_attemps: 3}\n",
         """\
-flow.yaml:6:13: error: unknown key 'max_attemps' in 'steps[0].retry'
+flow.yaml:6:13: error: unknown key 'max_attemps' in 'retry'
       retry: {max_attemps: 3}
               ^
   Did you mean 'max_attempts'?""",
@@ -113,7 +113,7 @@ steps:
     approval: {mesage: Go on?}
 """,
         """\
-flow.yaml:5:16: error: unknown key 'mesage' in 'steps[0].approval'
+flow.yaml:5:16: error: unknown key 'mesage' in 'approval'
       approval: {mesage: Go on?}
                  ^
   Did you mean 'message'?""",
@@ -126,7 +126,7 @@ steps:
     wait: {second: 5}
 """,
         """\
-flow.yaml:5:12: error: unknown key 'second' in 'steps[0].wait'
+flow.yaml:5:12: error: unknown key 'second' in 'wait'
       wait: {second: 5}
              ^
   Did you mean 'seconds'?""",
@@ -142,7 +142,7 @@ flow.yaml:3:12: error: unknown key 'profil' in 'packages'
     "a key of compensate": (
         DEMO + FETCH + "    compensate: {tol: x}\n",
         """\
-flow.yaml:6:18: error: unknown key 'tol' in 'steps[0].compensate'
+flow.yaml:6:18: error: unknown key 'tol' in 'compensate'
       compensate: {tol: x}
                    ^
   Did you mean 'tool'?""",
@@ -696,7 +696,7 @@ flow.yaml:3:11: error: 'defaults' is a mapping, not a list
     "a number for retry": (
         DEMO + FETCH + "    retry: 3\n",
         """\
-flow.yaml:6:12: error: 'steps[0].retry' is a mapping, not 3
+flow.yaml:6:12: error: 'retry' is a mapping, not 3
       retry: 3
              ^
   Its keys: max_attempts, initial_delay, max_delay, backoff_multiplier, ….""",
@@ -775,7 +775,7 @@ steps:
     wait: 5
 """,
         """\
-flow.yaml:5:11: error: 'steps[0].wait' is a mapping, not 5
+flow.yaml:5:11: error: 'wait' is a mapping, not 5
       wait: 5
             ^
   Its keys: seconds, until.""",
@@ -1235,6 +1235,48 @@ flow.yaml:6:7: error: the import of 'os' is not allowed
         ^
   Use a tool step for that.""",
     ),
+    "an import with a typing error": (
+        DEMO
+        + """\
+steps:
+  - id: sum
+    code: |
+      import jsn
+      return 1
+""",
+        """\
+flow.yaml:6:7: error: the import of 'jsn' is not allowed
+        import jsn
+        ^
+  Did you mean 'json'?""",
+    ),
+    "a file opened in code": (
+        DEMO
+        + """\
+steps:
+  - id: sum
+    code: |
+      return open("a.txt").read()
+""",
+        """\
+flow.yaml:6:14: error: the name 'open' is not allowed
+        return open("a.txt").read()
+               ^
+  Files are a tool's work: add a tool step, or `await tools.call(…)`.""",
+    ),
+    "eval in code": (
+        DEMO
+        + """\
+steps:
+  - id: sum
+    code: return eval("1")
+""",
+        """\
+flow.yaml:5:18: error: the name 'eval' is not allowed
+      code: return eval("1")
+                   ^
+  Write the program out; `json.loads` reads data.""",
+    ),
     "a template in code that is not closed": (
         DEMO
         + """\
@@ -1420,7 +1462,7 @@ outputs:
   - y: {value: 1, schema: {type: nubmer}}
 """,
         """\
-flow.yaml:7:27: error: not a JSON Schema: at type: "nubmer" is not valid under any of the schemas listed in the 'anyOf' keyword
+flow.yaml:7:27: error: not a JSON Schema: at type: "nubmer" is none of string, integer, number, boolean, array, object, null
     - y: {value: 1, schema: {type: nubmer}}
                             ^""",
     ),
@@ -1605,7 +1647,7 @@ steps:
     approval: {approvers: [me]}
 """,
         """\
-flow.yaml:5:15: error: 'steps[0].approval' needs the key 'message'
+flow.yaml:5:15: error: 'approval' needs the key 'message'
       approval: {approvers: [me]}
                 ^""",
     ),

@@ -56,6 +56,7 @@ __all__ = [
     "events",
     "input_schema",
     "iso",
+    "other_problems",
     "parse_document",
     "parse_input",
     "workflow_schema",
@@ -212,6 +213,16 @@ def config_schema() -> dict[str, JSONValue]:
     return {"$schema": dialect, "title": "AEL configuration", **record_schema(ConfigFile)}
 
 
+def other_problems(workflow: Workflow, inputs: Mapping[str, JSONValue], unread: set[str]) -> list[Problem]:
+    """Return what is wrong with inputs besides those that could not be read."""
+    specs = tuple(spec for spec in workflow.inputs if spec.name not in unread)
+    try:
+        validate_inputs(msgspec.structs.replace(workflow, inputs=specs), inputs)
+    except InputInvalid as error:
+        return list(error.problems)
+    return []
+
+
 def parse_document(text: str, name: str) -> dict[str, JSONValue]:
     """Return the mapping that a JSON or YAML text holds; raises `InputInvalid`."""
     given = _json_object(text)
@@ -219,6 +230,8 @@ def parse_document(text: str, name: str) -> dict[str, JSONValue]:
         return given
     try:
         reader = Reader(text, name)
+        if reader.is_empty():
+            return {}
         found = reader.json(reader.root(), "")
     except Unreadable as error:
         raise InputInvalid(error.problems) from error

@@ -452,7 +452,7 @@ def _absolute(server: ServerConfig, base: Path) -> ServerConfig:
 def _parse(text: bytes, path: Path, env: Mapping[str, str], secrets: list[str]) -> ConfigFile:
     try:
         reader = Reader(text, str(path))
-        if _holds_nothing(reader.lines):
+        if reader.is_empty():
             return ConfigFile()
         root = reader.root()
     except Unreadable as error:
@@ -475,10 +475,6 @@ def _parse(text: bytes, path: Path, env: Mapping[str, str], secrets: list[str]) 
     if errors or config is None:
         raise ConfigInvalid(_masked(errors, secrets))
     return config
-
-
-def _holds_nothing(lines: list[str]) -> bool:
-    return all(line.strip() == "---" or not line.strip() or line.lstrip().startswith("#") for line in lines)
 
 
 def _masked(problems: list[Problem], secrets: list[str]) -> list[Problem]:

@@ -158,6 +158,9 @@ def _schema_violations(spec: InputSpec, value: JSONValue) -> Iterator[str]:
         yield f"at {spec.name}{path}: {error.message[:300]}"
 
 
+_TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
+
+
 def make_validator(schema: Schema) -> Any:  # noqa: ANN401 # jsonschema_rs has no types
     """Return a validator that follows no reference out of the schema and whose patterns take linear time.
 
@@ -173,7 +176,10 @@ def make_validator(schema: Schema) -> Any:  # noqa: ANN401 # jsonschema_rs has n
         raise ValueError(f"a reference leads nowhere or out of the schema: {error}") from error
     except jsonschema_rs.ValidationError as error:
         place = "/".join(map(str, error.instance_path))
-        raise ValueError(f"at {place}: {error.message}" if place else error.message) from error
+        what = error.message.removesuffix(" under any of the schemas listed in the 'anyOf' keyword")
+        if error.instance_path and error.instance_path[-1] == "type":
+            what = what.replace("is not valid", f"is none of {', '.join(_TYPES)}")
+        raise ValueError(f"at {place}: {what}" if place else what) from error
 
 
 def schema_problem(schema: Schema) -> str:

@@ -48,6 +48,8 @@ _UNITS = {
     **dict.fromkeys(("h", "hr", "hour", "hours"), 3600),
     **dict.fromkeys(("d", "day", "days"), 86400),
 }
+#: What comes before a key that stands in an item of a list.
+_LISTED = re.compile(r"^.*\]\.")
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 #: Keys that are reported wherever they stand.
 _REPORTED_KEYS = frozenset({"", "<<"})
@@ -125,6 +127,10 @@ class Reader:
         source = lines[line - 1] if 0 < line <= len(lines) else ""
         place = Location(file=self.file, line=line, column=column)
         raise Unreadable([Problem(message=message, location=place, source_line=source, suggestion=suggestion)])
+
+    def is_empty(self) -> bool:
+        """Say whether the text holds nothing but comments."""
+        return all(line.strip() in {"", "---"} or line.lstrip().startswith("#") for line in self.lines)
 
     def root(self) -> Node:
         """Return the document's node; raises `Unreadable`."""
@@ -364,7 +370,8 @@ class Reader:
 
     def read_record(self, node: Node, kind: type[_Record], path: str) -> _Record | None:
         """Return a Struct filled from a mapping, or None after reporting what is wrong."""
-        where = f"'{path}'" if path else "the file"
+        # Which step of a list it is, the line shows.
+        where = f"'{_LISTED.sub('', path)}'" if path else "the file"
         if node.id != "mapping":
             # As many as a line of a terminal holds.
             known = shorten(", ".join(record_fields(kind)), 66, placeholder=" …")  # type: ignore[arg-type]  # hashable

@@ -72,3 +72,12 @@ def global_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for names, attributes in reversed(_OPTIONS):
         decorated = click.option(*names, callback=_keep, **attributes)(decorated)
     return decorated
+
+
+def check_pairs(pairs: tuple[str, ...]) -> None:
+    """Refuse inputs that are not `NAME=VALUE`."""
+    for pair in pairs:
+        name, separator, _ = pair.partition("=")
+        if not separator or not name:
+            lacks = "no name before" if separator else "no"
+            raise click.BadParameter(f"'{pair}' has {lacks} '='. Write -i NAME=VALUE.", param_hint="-i")

@@ -7,7 +7,7 @@ import importlib
 import click
 
 from ael.app.early import start_early
-from ael.interfaces.cli.options import Globals, global_options
+from ael.interfaces.cli.options import Globals, check_pairs, global_options
 
 
 @click.command("run")
@@ -28,9 +28,7 @@ from ael.interfaces.cli.options import Globals, global_options
     metavar="SECONDS",
     help="Limit of the whole execution.",
 )
-@click.option(
-    "--seed", type=click.IntRange(min=0, max=2**63 - 1), metavar="N", help="Seed of randomness in code; repeats a run."
-)
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of randomness in code; repeats a run.")
 @click.option("--trace", is_flag=True, help="Show inputs and outputs of each step.")
 @click.option("--dry-run", is_flag=True, help="Show what would run, call nothing.")
 @global_options
@@ -49,9 +47,9 @@ def run_command(
 
     A result that is text is printed as it is, anything else as JSON.
     """
-    for pair in pairs:
-        if "=" not in pair:
-            raise click.BadParameter(f"'{pair}' has no '='. Write -i NAME=VALUE.", param_hint="-i")
+    check_pairs(pairs)
+    if seed is not None and seed >= 2**63:
+        raise click.BadParameter("it takes more than 63 bits.", param_hint="--seed")
     early = None if dry_run else start_early(workflow)
     try:
         # The sandbox's process starts while this imports the rest.

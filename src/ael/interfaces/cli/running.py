@@ -19,11 +19,12 @@ from ael.app.application import (
     PreviewStep,
     Workflow,
     ZygoteProcess,
+    other_problems,
     parse_document,
     parse_input,
 )
 from ael.app.settings import Settings
-from ael.errors import AelError, ExecutionCancelled, InputInvalid, Problem, did_you_mean
+from ael.errors import AelError, ExecutionCancelled, InputInvalid, Problem
 from ael.interfaces.cli.options import Globals
 from ael.interfaces.cli.render import (
     LiveSteps,
@@ -145,22 +146,24 @@ class Run:
             inputs |= parse_document(_text_of(self.input_file), self.input_file)
         specs = {spec.name: spec for spec in workflow.inputs}
         problems: list[Problem] = []
+        unread: set[str] = set()
         for pair in self.pairs:
             name, _, text = pair.partition("=")
             if name not in specs:
-                hint = did_you_mean(name, specs, "input") or "This workflow takes no inputs."
-                problems.append(Problem(message=f"unknown input '{name}'", suggestion=hint))
+                # Refused below, together with what else is wrong.
+                inputs[name] = text
                 continue
-            if text.startswith("@@"):
-                text = text[1:]
-            elif text.startswith("@"):
-                text = _text_of(text[1:])
             try:
+                if text.startswith("@@"):
+                    text = text[1:]
+                elif text.startswith("@"):
+                    text = _text_of(text[1:], f"input '{name}': ")
                 inputs[name] = parse_input(specs[name], text)
             except InputInvalid as error:
+                unread.add(name)
                 problems += error.problems
         if problems:
-            raise InputInvalid(problems)
+            raise InputInvalid([*problems, *other_problems(workflow, inputs, unread)])
         return inputs
 
     # -- output -------------------------------------------------------------------------------------------------
@@ -205,11 +208,11 @@ def _preview_lines(number: int, step: PreviewStep) -> list[str]:
     return lines
 
 
-def _text_of(path: str) -> str:
-    """Return the text of a file, or of standard input where the path is `-`."""
+def _text_of(path: str, what: str = "") -> str:
+    """Return the text of a file, or of standard input where the path is `-`; `what` begins the error's message."""
     try:
         data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
         return data.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise InputInvalid([Problem(message=f"'{path}' cannot be read: {reason}")]) from error
+        raise InputInvalid([Problem(message=f"{what}'{path}' cannot be read: {reason}")]) from error

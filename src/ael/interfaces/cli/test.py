@@ -14,7 +14,7 @@ from ael.app.recorded import read_recorded
 from ael.app.test_editing import append_test, test_of, update_expectation
 from ael.app.testing import FileReport, Mismatch, TestReport, TestRunner
 from ael.errors import AelError, Problem, WorkflowInvalid
-from ael.interfaces.cli.options import Globals, global_options
+from ael.interfaces.cli.options import Globals, check_pairs, global_options
 from ael.interfaces.cli.render import duration, print_json, print_problems, printable, say, wrapped
 from ael.interfaces.cli.running import Run
 from ael.interfaces.cli.session import with_app
@@ -63,9 +63,7 @@ def test_command(
 def _run_once(settings: Globals, paths: tuple[str, ...], pairs: tuple[str, ...]) -> int:
     if len(paths) != 1:
         raise click.UsageError("-i runs one workflow: name one file.")
-    for pair in pairs:
-        if "=" not in pair:
-            raise click.BadParameter(f"'{pair}' has no '='. Write -i NAME=VALUE.", param_hint="-i")
+    check_pairs(pairs)
     return asyncio.run(Run(settings, paths[0], pairs, None, None, None, trace=True, dry_run=False).main(None))
 
 

@@ -170,6 +170,30 @@ _NAMES = frozenset(
 )
 
 
+#: What to use in place of a name.
+_INSTEAD = {
+    "open": "Files are a tool's work: add a tool step, or `await tools.call(…)`.",
+    "input": "Take it from `inputs`.",
+    "eval": "Write the program out; `json.loads` reads data.",
+    "exec": "Write the program out.",
+    "compile": "Write the program out.",
+    "__import__": "Use an import statement.",
+    "globals": "Keep values in a dict of your own.",
+    "locals": "Keep values in a dict of your own.",
+    "vars": "Keep values in a dict of your own.",
+    "exit": "End the step with `return`.",
+    "quit": "End the step with `return`.",
+    "breakpoint": "Use `print`; it is kept in the record.",
+}
+
+
+def _is_near(name: str, known: str) -> bool:
+    """Say whether a name is another one with a letter left out, added or mistaken."""
+    shorter = {name[:at] + name[at + 1 :] for at in range(len(name))}
+    longer = {known[:at] + known[at + 1 :] for at in range(len(known))}
+    return min(len(name), len(known)) > 2 and (known in shorter or name in longer or bool(shorter & longer))
+
+
 class SecurityError(Exception):
     """Code reached for something that it may not have; `CODE_SECURITY` when it is not caught."""
 
@@ -219,7 +243,7 @@ class Guard(ast.NodeTransformer):
 
     def name(self, node: ast.AST, name: str) -> None:
         if name in _NAMES or (name.startswith("__") and name.endswith("__") and name not in _DUNDERS):
-            self.refuse(node, f"the name '{name}' is not allowed")
+            self.refuse(node, f"the name '{name}' is not allowed", _INSTEAD.get(name, ""))
 
     def attribute(self, node: ast.AST, name: str) -> None:
         if name in _FRAMES or (name.startswith("__") and name.endswith("__") and name not in _DUNDERS):
@@ -232,7 +256,10 @@ class Guard(ast.NodeTransformer):
         if name is None or not name:
             self.refuse(node, "relative imports are not allowed")
         else:
-            hint = "List it under packages.additional." if top not in _DANGEROUS else "Use a tool step for that."
+            near = next((known for known in sorted(self.allowed) if _is_near(name, known)), None)
+            hint = "Use a tool step for that." if top in _DANGEROUS else "List it under packages.additional."
+            if near is not None:
+                hint = f"Did you mean '{near}'?"
             self.refuse(node, f"the import of '{name}' is not allowed", hint)
 
     def visit_Import(self, node: ast.Import) -> ast.AST:  # ast's naming
