@@ -78,7 +78,7 @@ steps:
             WorkflowInvalid,
             "Did you mean 'inputs.url'?",
         ),
-        ("steps: [{id: a, tool: t, params: {x: '{{ 1 + }}'}}]", WorkflowInvalid, "not an expression"),
+        ("steps: [{id: a, tool: t, params: {x: '{{ 1 + }}'}}]", WorkflowInvalid, "the expression ends too early"),
         (
             "steps: [{id: a, tool: t}]\noutputs: {x: {from_path: a.output}}",
             WorkflowInvalid,

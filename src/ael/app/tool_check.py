@@ -71,7 +71,7 @@ def _violations(params: Mapping[str, JSONValue], info: ToolInfo) -> Iterator[tup
         if _has_template(value) and (violation.instance_path or _keyword(violation) in _OF_THE_WHOLE):
             continue
         where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in violation.instance_path)
-        yield f"params{where}", violation.message, _parameters(info)
+        yield f"params{where}", violation.message, parameter_hint(info.input_schema)
     known = info.input_schema.get("properties")
     if isinstance(known, dict) and "additionalProperties" not in info.input_schema:
         for name in params:
@@ -79,8 +79,9 @@ def _violations(params: Mapping[str, JSONValue], info: ToolInfo) -> Iterator[tup
                 yield f"params.{name}", f"the tool has no parameter '{name}'", did_you_mean(name, known, "parameter")
 
 
-def _parameters(info: ToolInfo) -> str:
-    known = info.input_schema.get("properties")
+def parameter_hint(schema: Mapping[str, JSONValue]) -> str:
+    """Return a sentence with the names of the parameters that a tool takes."""
+    known = schema.get("properties")
     return did_you_mean("", known, "parameter") if isinstance(known, dict) else ""
 
 

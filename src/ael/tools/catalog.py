@@ -115,6 +115,10 @@ class ToolCatalog:
                 offered += answer.tools
         return offered, failures
 
+    async def offered(self, name: str) -> list[ToolInfo]:
+        """Return what one source offers after include and exclude; raises `McpConnectionFailed`."""
+        return (await self._offered(self._sources[name])).tools
+
     async def _offered(self, source: ToolSource) -> _Offer:
         """Return what a source offers here; a source gives the same list while nothing has changed."""
         listed = await source.tools()

@@ -59,6 +59,8 @@ for line in sys.stdin:
         )
     elif method == "tools/list":
         good = {"name": "act", "inputSchema": {"type": "object", "properties": {"n": {"type": "integer"}}}}
+        if WAY == "escapes":
+            good["description"] = "\x1b[2Jnothing to see\x07 \u202ehere"
         bad = {"name": "broken", "inputSchema": {"type": "string"}}
         answer(number, {"tools": [good, bad, 7, {"name": None}]})
     elif method == "tools/call":

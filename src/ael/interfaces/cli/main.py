@@ -25,6 +25,7 @@ COMMANDS = {
     "workflows": ("workflows", "Look at registered workflows."),
     "list": ("workflows", "List registered workflows."),
     "executions": ("executions", "Look at what ran."),
+    "tools": ("tools", "Look at tools and their servers, and call one."),
     "init": ("init", "Start a project: configuration, example, editor schema."),
     "doctor": ("doctor", "Check whether this machine can run it all."),
     "version": ("version", "Print the version."),

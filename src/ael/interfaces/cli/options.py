@@ -74,10 +74,10 @@ def global_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return decorated
 
 
-def check_pairs(pairs: tuple[str, ...]) -> None:
-    """Refuse inputs that are not `NAME=VALUE`."""
+def check_pairs(pairs: tuple[str, ...], option: str = "-i") -> None:
+    """Refuse what was given for an option and is not `NAME=VALUE`."""
     for pair in pairs:
         name, separator, _ = pair.partition("=")
         if not separator or not name:
             lacks = "no name before" if separator else "no"
-            raise click.BadParameter(f"'{pair}' has {lacks} '='. Write -i NAME=VALUE.", param_hint="-i")
+            raise click.BadParameter(f"'{pair}' has {lacks} '='. Write {option} NAME=VALUE.", param_hint=option)

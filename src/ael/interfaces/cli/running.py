@@ -143,7 +143,7 @@ class Run:
     def _inputs(self, workflow: Workflow) -> Mapping[str, JSONValue]:
         inputs: dict[str, JSONValue] = {}
         if self.input_file is not None:
-            inputs |= parse_document(_text_of(self.input_file), self.input_file)
+            inputs |= parse_document(text_of(self.input_file), self.input_file)
         specs = {spec.name: spec for spec in workflow.inputs}
         problems: list[Problem] = []
         unread: set[str] = set()
@@ -157,7 +157,7 @@ class Run:
                 if text.startswith("@@"):
                     text = text[1:]
                 elif text.startswith("@"):
-                    text = _text_of(text[1:], f"input '{name}': ")
+                    text = text_of(text[1:], f"input '{name}': ")
                 inputs[name] = parse_input(specs[name], text)
             except InputInvalid as error:
                 unread.add(name)
@@ -208,7 +208,7 @@ def _preview_lines(number: int, step: PreviewStep) -> list[str]:
     return lines
 
 
-def _text_of(path: str, what: str = "") -> str:
+def text_of(path: str, what: str = "") -> str:
     """Return the text of a file, or of standard input where the path is `-`; `what` begins the error's message."""
     try:
         data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()

@@ -1,0 +1,215 @@
+"""The tools of this installation: who offers what, and a call of one of them from outside of a workflow."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from ael.app.application import App, Prepared
+from ael.app.tool_check import parameter_hint
+from ael.errors import AelError, ErrorRecord, ParamInvalid
+from ael.journal.fold import Execution
+from ael.observe.masking import Masker
+from ael.tools import ToolInfo
+from ael.tools.servers import McpServer, Status
+from ael.values import JSONValue
+from ael.workflow.load import load_text
+
+Source = Literal["mcp", "system", "native"]
+ToolStatus = Literal["available", "unavailable"]
+
+#: The server's name of the tools that come with AEL.
+NATIVE = "native_tools"
+_SYSTEM = "ael"
+_CALL = "tool-call"
+
+
+class ToolRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool as a listing shows it."""
+
+    #: The name by which a workflow calls it: bare where one server offers it, else `server__tool`.
+    name: str
+    source: Source
+    server: str
+    status: ToolStatus
+    description: str = ""
+    #: Why it is unavailable.
+    reason: str = ""
+    input_schema: dict[str, JSONValue] = {}
+    output_schema: dict[str, JSONValue] | None = None
+
+
+class ServerRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A server as a listing shows it."""
+
+    name: str
+    status: Status
+    tools: int = 0
+    #: Why it is not ready.
+    error: ErrorRecord | None = None
+    #: The last lines of its standard error.
+    stderr: tuple[str, ...] = ()
+
+
+class ToolReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What is offered: tools in the order of servers and names."""
+
+    tools: tuple[ToolRow, ...]
+    servers: tuple[ServerRow, ...]
+
+
+_PYTHON_EXEC = ToolRow(
+    name="python_exec",
+    source="system",
+    server=_SYSTEM,
+    status="available",
+    description="Run Python in the sandbox; its value is what it returns.",
+    input_schema={
+        "type": "object",
+        "properties": {"code": {"type": "string", "description": "The body of an async function."}},
+        "required": ["code"],
+        "additionalProperties": False,
+    },
+)
+
+
+async def list_tools(app: App, server: str | None = None) -> ToolReport:
+    """Return what the enabled servers offer, starting them at once; a server that fails is part of the report."""
+    sources = app.parts.catalog().sources
+    names = [name for name in sources if server in {None, name}]
+    looked = await asyncio.gather(*(_look(app, name) for name in names))
+    rows = [row for _, found in looked for row in found]
+    if server in {None, _SYSTEM} and "python_exec" in app.settings.file.tools.builtins:
+        rows.append(_PYTHON_EXEC)
+    bare = Counter(row.name for row in rows)
+    named = [
+        msgspec.structs.replace(row, name=f"{row.server}__{row.name}") if bare[row.name] > 1 else row for row in rows
+    ]
+    order = sorted(named, key=lambda row: (row.server, row.name))
+    report = ToolReport(tools=tuple(order), servers=tuple(status for status, _ in looked))
+    return Masker(app.settings.secrets).record(report)
+
+
+async def _look(app: App, name: str) -> tuple[ServerRow, list[ToolRow]]:
+    """Return how one server is doing, and its tools: those that cannot be used with the reason."""
+    catalog = app.parts.catalog()
+    source = catalog.sources[name]
+    error: ErrorRecord | None = None
+    offered: list[ToolInfo] = []
+    config = app.settings.servers[name]
+    if config.enabled:
+        try:
+            offered = await catalog.offered(name)
+        except AelError as failure:
+            error = failure.record()
+    rows = [
+        ToolRow(
+            name=config.prefix + info.ref.name,
+            source="mcp",
+            server=name,
+            status="available",
+            description=info.description,
+            input_schema=info.input_schema,
+            output_schema=info.output_schema,
+        )
+        for info in offered
+    ]
+    status: Status = "ready"
+    stderr: tuple[str, ...] = ()
+    if isinstance(source, McpServer):
+        status, stderr = source.status, tuple(source.stderr())
+        rows += [
+            ToolRow(name=config.prefix + tool, source="mcp", server=name, status="unavailable", reason=why)
+            for tool, why in source.broken.items()
+        ]
+    row = ServerRow(name=name, status=status, tools=len(offered), error=error, stderr=stderr)
+    return row, rows
+
+
+def select(report: ToolReport, *, source: str | None, status: str | None) -> list[ToolRow]:
+    """Return the tools of a source and in a status; `native` means those of AEL's own server."""
+    return [
+        row
+        for row in report.tools
+        if (source is None or row.source == source or (source == "native" and row.server == NATIVE))
+        and status in {None, row.status}
+    ]
+
+
+def find(report: ToolReport, name: str) -> ToolRow | None:
+    """Return the tool that a name or `server__tool` means, if it is offered."""
+    return next((row for row in report.tools if name in {row.name, f"{row.server}__{row.name}"}), None)
+
+
+async def call_tool(
+    app: App,
+    name: str,
+    params: Mapping[str, JSONValue],
+    timeout: float | None = None,  # noqa: ASYNC109 # the execution's limit, recorded; not this call's
+) -> Execution:
+    """Call a tool as a workflow of one step would: through the gateway, with a record. A failed call is a result.
+
+    Raises `ParamInvalid` for `python_exec` without its program, else as `App.run` does.
+    """
+    step: dict[str, Any] = {"id": "call", "tool": name}
+    if name == _PYTHON_EXEC.name:
+        code = params.get("code")
+        if not isinstance(code, str) or len(params) > 1:
+            raise ParamInvalid("python_exec takes one parameter: `code`, a text", tool_name=name)
+        step["params"] = {"code": code}
+    else:
+        # Values go in as inputs: a template in one of them is text.
+        step["params"] = {key: f"{{{{ inputs.values[{at}] }}}}" for at, key in enumerate(params)}
+    document = {
+        "name": _CALL,
+        "version": "1",
+        "inputs": {"values": {"type": "array", "default": []}},
+        "steps": [step],
+        "output": "{{ steps.call.output }}",
+    }
+    loaded = load_text(msgspec.json.encode(document).decode(), name)
+    plan = await app.parts.definitions.plan(loaded.definition)
+    return await app.run(Prepared(plan=plan, file=name), {"values": list(params.values())}, timeout=timeout)
+
+
+def parse_params(tool: ToolRow, pairs: Mapping[str, str]) -> dict[str, JSONValue]:
+    """Return parameters written as `K=V`, as the tool's schema reads them; raises `ParamInvalid` for all at once."""
+    properties = tool.input_schema.get("properties")
+    known = properties if isinstance(properties, dict) else {}
+    found: dict[str, JSONValue] = {}
+    wrong: list[str] = []
+    for name, text in pairs.items():
+        types = types_of(known.get(name))
+        if types == {"string"}:
+            found[name] = text
+            continue
+        try:
+            value: JSONValue = msgspec.json.decode(text)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            if types and "string" not in types:
+                wrong.append(f"'{name}' is of type {' or '.join(sorted(types))}, not {text[:80]!r}")
+            value = text
+        found[name] = value
+    if wrong:
+        raise ParamInvalid("; ".join(wrong), suggestion=parameter_hint(tool.input_schema), tool_name=tool.name)
+    return found
+
+
+def types_of(schema: object) -> set[str]:
+    """Return the JSON types that a property's schema allows by `type` or `anyOf`; none where it does not say."""
+    if not isinstance(schema, dict):
+        return set()
+    said = schema.get("type")
+    if isinstance(said, list):
+        return {one for one in said if isinstance(one, str)}
+    if isinstance(said, str):
+        return {said}
+    options = schema.get("anyOf")
+    if not isinstance(options, list):
+        return set()
+    types = [types_of(option) for option in options]
+    return set().union(*types) if all(types) else set()

@@ -1,0 +1,250 @@
+"""`ael tools`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import click
+
+from ael.app.application import App, parse_document
+from ael.app.tools import ServerRow, ToolReport, ToolRow, call_tool, find, list_tools, parse_params, select, types_of
+from ael.errors import ToolUnavailable, did_you_mean
+from ael.interfaces.cli.options import Globals, check_pairs, global_options
+from ael.interfaces.cli.render import (
+    json_text,
+    print_error,
+    print_json,
+    print_result,
+    print_total,
+    printable,
+    say,
+    wrapped,
+)
+from ael.interfaces.cli.running import text_of
+from ael.interfaces.cli.session import with_app
+from ael.values import text
+
+_LONGEST_NAME, _LONGEST_SERVER = 36, 16
+_HEAD = ("NAME", "SOURCE", "SERVER", "STATUS", "DESCRIPTION")
+
+
+@click.group("tools")
+@global_options
+def tools_command() -> None:
+    """Look at tools and the servers that offer them, and call one."""
+
+
+@tools_command.command("list")
+@click.option("--source", type=click.Choice(["mcp", "system", "native"]), help="Only those from there.")
+@click.option("--server", metavar="NAME", help="Only those of this server; no other is started.")
+@click.option("--status", type=click.Choice(["available", "unavailable"]), help="Only those in this status.")
+@global_options
+@click.pass_obj
+def list_command(settings: Globals, source: str | None, server: str | None, status: str | None) -> int:
+    """List the tools that workflows can call; starts the servers."""
+
+    async def show(app: App) -> int:
+        report = await _report(app, server)
+        rows = select(report, source=source, status=status)
+        if settings.json:
+            print_json({"tools": rows, "servers": report.servers})
+            return 0
+        for line in _table(rows):
+            click.echo(line)
+        print_total(len(rows), "tool", settings)
+        _say_failures(report, settings)
+        return 0
+
+    return with_app(settings, show)
+
+
+@tools_command.command("show")
+@click.argument("name")
+@global_options
+@click.pass_obj
+def show_command(settings: Globals, name: str) -> int:
+    """Show one tool, and how its server is doing.
+
+    With -v also what the server wrote to its standard error.
+    """
+
+    async def show(app: App) -> int:
+        report = await _report(app, _server_of(app, name))
+        row = _found(report, name, settings)
+        server = next((one for one in report.servers if one.name == row.server), None)
+        if settings.json:
+            print_json({"tool": row, "server": server})
+            return 0
+        for line in _details(row, server, with_stderr=settings.verbose > 0):
+            click.echo(printable(line))
+        return 0
+
+    return with_app(settings, show)
+
+
+@tools_command.command("refresh")
+@click.option("--server", metavar="NAME", help="Only this server.")
+@global_options
+@click.pass_obj
+def refresh_command(settings: Globals, server: str | None) -> int:
+    """Ask the servers for their tools again.
+
+    Exits with 1 when one of them fails.
+    """
+
+    async def work(app: App) -> int:
+        report = await _report(app, server)
+        failed = any(row.error is not None for row in report.servers)
+        if settings.json:
+            print_json({"servers": report.servers})
+            return int(failed)
+        for row in report.servers:
+            mark, color = ("✗", "red") if row.error else ("○", "yellow") if row.status == "disabled" else ("✓", "green")
+            count = f"{row.tools} tool{'s' * (row.tools != 1)}" if row.status == "ready" else row.status
+            click.echo(f"{click.style(mark, fg=color)} {printable(row.name)}  {count}", color=settings.color)
+        _say_failures(report, settings)
+        return int(failed)
+
+    return with_app(settings, work)
+
+
+@tools_command.command("call")
+@click.argument("name")
+@click.option(
+    "-p",
+    "--param",
+    "pairs",
+    multiple=True,
+    metavar="K=V",
+    help="A parameter, read by the tool's schema; K=@FILE reads a file, K=@@… is a literal @. Repeatable.",
+)
+@click.option("--params-file", metavar="F", help="Parameters as a JSON or YAML file; - reads stdin.")
+@click.option(
+    "-t",
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True, max=86_400),
+    metavar="SECONDS",
+    help="Limit of the call.",
+)
+@global_options
+@click.pass_obj
+def call_command(
+    settings: Globals, name: str, pairs: tuple[str, ...], params_file: str | None, timeout: float | None
+) -> int:
+    """Call one tool as a workflow would: checked, with a record. Prints its result."""
+    check_pairs(pairs, "-p")
+
+    async def work(app: App) -> int:
+        report = await _report(app, _server_of(app, name))
+        row = _found(report, name, settings)
+        if row.status == "unavailable":
+            raise ToolUnavailable(row.reason, tool_name=name, retryable=False)
+        params = {} if params_file is None else parse_document(text_of(params_file), params_file)
+        given = dict(pair.split("=", 1) for pair in pairs)
+        params |= parse_params(row, {key: _read(key, value) for key, value in given.items()})
+        execution = await call_tool(app, name, params, timeout)
+        if settings.json:
+            print_json(execution)
+        elif execution.status == "completed":
+            print_result(execution)
+        elif execution.error is not None:
+            print_error(execution.error, settings)
+        return 0 if execution.status == "completed" else 1
+
+    return with_app(settings, work)
+
+
+def _read(key: str, given: str) -> str:
+    if given.startswith("@@"):
+        return given[1:]
+    return text_of(given[1:], f"parameter '{key}': ") if given.startswith("@") else given
+
+
+def _server_of(app: App, name: str) -> str | None:
+    """Return the server that a `server__tool` names, so that no other starts."""
+    server, separator, _ = name.partition("__")
+    return server if separator and server in app.settings.servers else None
+
+
+async def _report(app: App, server: str | None) -> ToolReport:
+    """List the tools; a server that is not configured is wrong usage."""
+    if app.settings.servers_refused and app.settings.servers:
+        raise ToolUnavailable(app.settings.servers_refused, retryable=False)
+    if server is not None and server not in app.settings.servers:
+        hint = did_you_mean(server, app.settings.servers, "server") or "Add it under mcp.servers in ael-config.yaml."
+        raise click.BadParameter(f"there is no server '{server}'. {hint}", param_hint="--server")
+    return await list_tools(app, server)
+
+
+def _found(report: ToolReport, name: str, settings: Globals) -> ToolRow:
+    row = find(report, name)
+    if row is not None:
+        return row
+    same = [one.name for one in report.tools if one.name.endswith(f"__{name}")]
+    if len(same) > 1:
+        hint = f"Name the one that you mean: {', '.join(same)}."
+        raise ToolUnavailable(f"several servers offer '{name}'", suggestion=hint, tool_name=name, retryable=False)
+    if not settings.json:
+        _say_failures(report, settings)
+    hint = did_you_mean(name, [one.name for one in report.tools], "tool") or "See them all: ael tools list"
+    raise ToolUnavailable(f"no server offers '{name}'", suggestion=hint, tool_name=name, retryable=False)
+
+
+def _say_failures(report: ToolReport, settings: Globals) -> None:
+    for row in report.servers:
+        if row.error is not None:
+            print_error(row.error, settings)
+        elif row.status == "disabled" and not settings.quiet:
+            say(f"server '{row.name}' is disabled", settings)
+
+
+def _table(rows: list[ToolRow]) -> Iterator[str]:
+    """Yield the lines of a table whose names are never cut, and whose descriptions end at the terminal's width."""
+    cells = [(row.name, row.source, row.server, row.status, _summary(row)) for row in rows]
+    widths = [
+        min(limit, max((len(cell[at]) for cell in [_HEAD, *cells]), default=0))
+        for at, limit in enumerate((_LONGEST_NAME, 6, _LONGEST_SERVER, 11))
+    ]
+    for cell in [_HEAD, *cells] if cells else []:
+        start = "  ".join(printable(part).ljust(width) for part, width in zip(cell, widths, strict=False))
+        room = max(20, 80 - len(start) - 2)
+        said = printable(cell[4])
+        yield f"{start}  {said if len(said) <= room else said[: room - 1] + '…'}".rstrip()
+
+
+def _summary(row: ToolRow) -> str:
+    return " ".join((row.reason or row.description).split())
+
+
+def _details(row: ToolRow, server: ServerRow | None, *, with_stderr: bool) -> Iterator[str]:
+    yield f"{row.name}  {row.status}"
+    yield f"server {row.server}" + (f", {server.status}" if server else "") + f", source {row.source}"
+    if row.reason:
+        yield from wrapped(row.reason)
+    for line in row.description.splitlines():
+        yield from wrapped(line) if line else [""]
+    yield "takes"
+    yield from _parameters(row.input_schema)
+    if row.output_schema is not None:
+        yield "gives"
+        yield from (f"  {line}" for line in json_text(row.output_schema).splitlines())
+    if with_stderr and server is not None and server.stderr:
+        yield "the server wrote"
+        yield from (f"  {line}" for line in server.stderr)
+
+
+def _parameters(schema: Mapping[str, object]) -> Iterator[str]:
+    properties = schema.get("properties")
+    required = schema.get("required")
+    needed = required if isinstance(required, list) else []
+    if not isinstance(properties, dict) or not properties:
+        yield "  nothing"
+        return
+    for name, about in properties.items():
+        said = about if isinstance(about, dict) else {}
+        kind = " or ".join(sorted(types_of(said))) or "any"
+        default = f", default {text(said['default'])}" if "default" in said else ""
+        yield f"  {name}: {kind}, {'required' if name in needed else 'optional'}{default}"
+        description = said.get("description")
+        if isinstance(description, str):
+            yield from (f"    {line.strip()}" for line in wrapped(" ".join(description.split())))
