@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -59,6 +60,12 @@ def write(tmp_path: Path) -> Callable[[str, str], str]:
 
     return make
 
+
+# Whoever started the tests in the background had them ignore what some of them send; the processes that they start
+# would inherit that.
+for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 # A shared machine may be slow for a moment; no test is about time.
 settings.register_profile("ael", deadline=None)
