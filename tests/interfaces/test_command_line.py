@@ -312,12 +312,36 @@ def test_a_cancelled_execution_is_printed_whole_as_json(
     assert json.loads(stdout)["status"] == "cancelled"
 
 
-def _has_started(journal: Path) -> bool:
-    """Say whether the journal holds a waiting step, without opening it as a database."""
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=str)
+def test_a_signal_cancels_a_call_from_the_shell_which_is_on_record(
+    ael: Ael,
+    start: Callable[..., subprocess.Popen[bytes]],
+    write: Write,
+    tmp_path: Path,
+    number: signal.Signals,
+    code: int,
+) -> None:
+    hostile = str(Path(__file__).parents[1] / "tools/servers/hostile.py")
+    servers = {"s": {"command": sys.executable, "args": [hostile, "silent_call"]}}
+    write("ael-config.yaml", json.dumps({"mcp": {"servers": servers}}))
+    process = start("tools", "call", "s__act", "-p", "n=1")
+    journal = tmp_path / ".ael/ael.db"
+    while not journal.exists() or not _has_started(journal, b"ToolCallStarted"):
+        os.sched_yield()
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert b"EXECUTION_CANCELLED" in stderr
+    (recorded,) = json.loads(ael("executions", "list", "--json").stdout)
+    assert recorded["status"] == "cancelled"
+
+
+def _has_started(journal: Path, event: bytes = b"StepWaiting") -> bool:
+    """Say whether the journal holds such an event, without opening it as a database."""
     for file in journal.parent.glob("ael.db*"):
         # SQLite's own files come and go.
         with contextlib.suppress(FileNotFoundError):
-            if b"StepWaiting" in file.read_bytes():
+            if event in file.read_bytes():
                 return True
     return False
 

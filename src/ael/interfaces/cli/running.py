@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,14 +36,8 @@ from ael.interfaces.cli.render import (
     printable,
     say,
 )
-from ael.interfaces.cli.session import read_settings
+from ael.interfaces.cli.session import Interruption, read_settings
 from ael.workflow.model import Source
-
-INTERRUPTED = 130
-_EXIT_CODES = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: 143, signal.SIGHUP: 129}
-
-#: This many signals end us at once.
-_PATIENCE = 3
 
 
 class Run:
@@ -72,21 +64,13 @@ class Run:
         self.trace = trace
         self.dry_run = dry_run
         self.live = LiveSteps(settings)
-        self.exit_code = INTERRUPTED
-        self._signals = 0
-        self._task: asyncio.Task[int] | None = None
 
     async def main(self, early: ZygoteProcess | None) -> int:
         """Run, render, and return the exit code; `early` is a sandbox that is starting already."""
-        self._task = asyncio.current_task()
-        loop = asyncio.get_running_loop()
-        for number, code in _EXIT_CODES.items():
-            # What whoever started us has told us to ignore (nohup, a background job) stays ignored.
-            if signal.getsignal(number) != signal.SIG_IGN:
-                loop.add_signal_handler(number, self._stop, code)
+        interruption = Interruption(self.settings)
         try:
             async with App.open(self._settings(early), early) as app:
-                return await self._with(app)
+                return await self._with(app, interruption)
         except AelError as error:
             self.live.clear()
             print_failure(error, self.settings)
@@ -94,7 +78,7 @@ class Run:
         except asyncio.CancelledError:
             self.live.clear()
             print_failure(ExecutionCancelled("it was stopped before it started"), self.settings)
-            return self.exit_code
+            return interruption.exit_code
 
     def _settings(self, early: ZygoteProcess | None) -> Settings:
         try:
@@ -104,20 +88,7 @@ class Run:
                 early.stop()
             raise
 
-    def _stop(self, code: int) -> None:
-        """Cancel the execution at the first signal; the second waits for its record too, the third does not."""
-        self._signals += 1
-        if self._signals >= _PATIENCE:
-            # The sandbox goes when it sees our end of its socket close.
-            os._exit(code)
-        if self._task is not None:
-            self.exit_code = code
-            self._task.cancel()
-            self._task = None
-        elif not self.settings.quiet:
-            say("stopping; once more stops at once, without a record", self.settings)
-
-    async def _with(self, app: App) -> int:
+    async def _with(self, app: App, interruption: Interruption) -> int:
         prepared = await app.prepare(self.reference)
         if prepared.warnings and not self.settings.quiet and not self.settings.json:
             print_problems(prepared.warnings, self.settings)
@@ -132,9 +103,8 @@ class Run:
             if self.live.execution_id is None:
                 raise
             self._show(await app.execution(self.live.execution_id), source)
-            return self.exit_code
-        # It has ended: there is nothing left to cancel.
-        self._task = None
+            return interruption.exit_code
+        interruption.ended()
         self._show(execution, source)
         return 0 if execution.status == "completed" else 1
 
