@@ -326,7 +326,7 @@ def test_a_signal_cancels_a_call_from_the_shell_which_is_on_record(
     write("ael-config.yaml", json.dumps({"mcp": {"servers": servers}}))
     process = start("tools", "call", "s__act", "-p", "n=1")
     journal = tmp_path / ".ael/ael.db"
-    while not journal.exists() or not _has_started(journal, b"ToolCallStarted"):
+    while not journal.exists() or not _has_started(journal, b"ToolCalled"):
         os.sched_yield()
     process.send_signal(number)
     _, stderr = process.communicate(timeout=60)
