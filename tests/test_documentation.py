@@ -73,7 +73,7 @@ def test_a_workflow_on_a_page_is_valid_and_runs(name: str, text: str, ael, write
 def test_a_configuration_on_a_page_is_valid(name: str, text: str, ael, write) -> None:
     assert set(yaml.safe_load(text)) <= {"mcp", "tools", "execution", "python_exec", "workflows", "logging", "security"}
     config = write("ael-config.yaml", text)
-    done = ael("executions", "list", "-c", config, FILES_TOKEN="a-token-of-files")
+    done = ael("executions", "list", "-c", config, FILES_TOKEN="a-token-of-files", SEARCH_TOKEN="a-token-of-search")
     assert done.returncode == 0, f"{name}: {done.stderr}"
 
 

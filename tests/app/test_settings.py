@@ -195,6 +195,18 @@ def test_one_name_with_two_meanings_is_an_error(write: Write) -> None:
         ("a: {command: x, url: 'http://localhost'}", "exactly one of 'command' and 'url'"),
         ('a: {command: "x \'y"}', "split like a shell"),
         ("a: {command: ' '}", "the command is empty"),
+        ("a: {command: x, headers: {A: b}}", "'headers' is for servers with a 'url'"),
+        ("a: {command: x, transport: sse}", "'transport' is for servers with a 'url'"),
+        ("a: {url: 'http://h/mcp', args: [x]}", "'args' is for a 'command'"),
+        ("a: {url: 'http://h/mcp', env: {X: y}}", "'env' is for a 'command'"),
+        ("a: {url: 'http://h/mcp', transport: stdio}", "reached by 'http' or 'sse'"),
+        ("a: {url: 'ftp://h/mcp'}", "the URL is not usable"),
+        ("a: {url: 'h/mcp'}", "the URL is not usable"),
+        ("a: {url: 'http://h:99999/mcp'}", "the URL is not usable"),
+        ("a: {url: 'http://h/m cp'}", "the URL is not usable"),
+        ("a: {url: 'https://me:secret@h/mcp'}", "the URL holds credentials"),
+        ("a: {url: 'http://h/mcp', headers: {'A b': c}}", "the header 'A b' cannot be sent"),
+        ('a: {url: "http://h/mcp", headers: {A: "b\\r\\nX: y"}}', "the header 'A' cannot be sent"),
     ],
 )
 def test_servers_that_cannot_be_reached_are_refused(write: Write, server: str, message: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,8 @@ from ael.values import JSONValue
 Ael = Callable[..., CompletedProcess[str]]
 Write = Callable[[str, str], str]
 
-HOSTILE = str(Path(__file__).parents[1] / "tools/servers/hostile.py")
+SERVERS = Path(__file__).parents[1] / "tools/servers"
+HOSTILE = str(SERVERS / "hostile.py")
 
 
 @pytest.fixture
@@ -68,6 +70,22 @@ def test_a_tool_that_cannot_be_used_and_a_server_that_fails_are_listed_with_the_
     assert down["status"] == "failed"
     assert down["error"]["code"] == "MCP_CONNECTION_FAILED"
     assert down["stderr"] == ["cannot find the license"]
+
+
+def test_a_server_at_a_url_is_listed_and_called_like_a_process(ael: Ael, write: Write) -> None:
+    with subprocess.Popen(
+        [sys.executable, str(SERVERS / "over_http.py"), "http"], stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        try:
+            url = f"http://127.0.0.1:{int(server.stdout.readline())}/mcp"
+            write("ael-config.yaml", json.dumps({"mcp": {"servers": {"far": {"url": url}}}}))
+            listed = json.loads(ael("tools", "list", "--server", "far", "--json").stdout)
+            assert [row["name"] for row in listed["tools"]] == ["act", "large"]
+            done = ael("tools", "call", "far__act", "-p", "n=7")
+            assert json.loads(done.stdout)["got"] == 7
+        finally:
+            server.kill()
 
 
 def test_a_listing_is_narrowed_by_its_source(configured: Callable[..., Ael]) -> None:

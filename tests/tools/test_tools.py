@@ -16,6 +16,7 @@ from ael.tools.catalog import ToolCatalog
 from ael.tools.gateway import IDEMPOTENCY_KEY, Gateway
 from ael.tools.scripted import ScriptedTools
 from ael.tools.servers import McpServer, ServerConfig, ToolFilter
+from ael.tools.stdio import ProcessPeer
 
 HOSTILE = str(Path(__file__).parent / "servers" / "hostile.py")
 BIN = Path(sys.executable).parent
@@ -125,6 +126,7 @@ async def test_a_server_that_ignores_signals_is_stopped_all_the_same() -> None:
     await server.tools()
     assert server._client is not None
     peer = server._client.peer
+    assert isinstance(peer, ProcessPeer)
     await server.close()
     assert peer.exited.done()
 

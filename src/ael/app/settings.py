@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -29,6 +30,9 @@ FILE_NAME = "ael-config.yaml"
 _JOURNAL_NAME = "ael.db"
 #: `$$`, `${NAME}`, `${NAME:-default}`, `${NAME:?message}`; a `${` that is none of them is matched alone and refused.
 _VARIABLE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?:(:-|:\?)([^}]*))?\}|(\{))")
+
+#: A token of RFC 9110, section 5.6.2.
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 #: Values that variables bring into these keys are secrets from this length on.
 _SECRET_KEYS = frozenset({"env", "headers", "auth"})
@@ -589,6 +593,7 @@ def _check_server(name: str, server: ServerConfig, path: str, reader: Reader) ->
         _wrong(reader, path, f"the server name '{name}' is empty or holds '__'", "Use one `_`.")
     if (server.command is None) == (server.url is None):
         _wrong(reader, path, f"server '{name}' needs exactly one of 'command' and 'url'")
+    _check_reach(name, server, path, reader)
     if server.command is not None:
         try:
             words = shlex.split(server.command)
@@ -603,6 +608,35 @@ def _check_server(name: str, server: ServerConfig, path: str, reader: Reader) ->
         _check_number(reader, f"{path}.{key}", getattr(server, key), least)
     for key in _SERVER_ABOVE_ZERO:
         _check_number(reader, f"{path}.{key}", getattr(server, key), None)
+
+
+def _check_reach(name: str, server: ServerConfig, path: str, reader: Reader) -> None:
+    """Check the URL of a server and its headers, and that nothing is set that its kind of server ignores."""
+    if server.url is None:
+        wrong = "headers" if server.headers else "transport" if server.transport in {"http", "sse"} else ""
+        if wrong and server.command is not None:
+            _wrong(reader, f"{path}.{wrong}", f"server '{name}' is a process: '{wrong}' is for servers with a 'url'")
+        return
+    if server.command is not None:
+        return
+    for key in ("args", "env", "cwd"):
+        if getattr(server, key):
+            _wrong(reader, f"{path}.{key}", f"server '{name}' is reached by its 'url': '{key}' is for a 'command'")
+    if server.transport == "stdio":
+        _wrong(reader, f"{path}.transport", "a server with a 'url' is reached by 'http' or 'sse'")
+    try:
+        parts = urlsplit(server.url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    if not usable or not server.url.isprintable() or " " in server.url:
+        _wrong(reader, f"{path}.url", "the URL is not usable", "Write it in full: https://host/mcp")
+    elif parts.username is not None or parts.password is not None:
+        _wrong(reader, f"{path}.url", "the URL holds credentials, which errors would show", "Use `headers`.")
+    for header, value in server.headers.items():
+        if not _HEADER_NAME.fullmatch(header) or not value.isascii() or not value.isprintable():
+            message = f"the header '{header}' cannot be sent: names are tokens, values are printable ASCII"
+            _wrong(reader, f"{path}.headers", message)
 
 
 def _servers(config: ConfigFile) -> dict[str, ServerConfig]:

@@ -3,7 +3,10 @@
     catalog   names → ToolRef; what the connected servers offer
     gateway   the choke point: scope → schema → record → call → record
     servers   one owner task per MCP server: start, restart, stop
-    stdio     our own MCP client for servers that are processes
+    client    an MCP session, in both protocol eras
+    jsonrpc   requests and answers, whatever carries them
+    stdio     carries them as lines of a process
+    http      carries them over HTTP, by the SDK
     scripted  a tool source that answers from a script, for tests
 
 Above stand the steps; the recorder is handed in, so this room knows no journal.

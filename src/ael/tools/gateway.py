@@ -14,12 +14,9 @@ import msgspec
 from ael.errors import AelError, OutputInvalid, ParamInvalid, ResourceExhausted, ToolFailed, ToolRejected, did_you_mean
 from ael.tools import CallContext, ToolCallEnded, ToolCallStarted, ToolInfo
 from ael.tools.catalog import ToolCatalog
-from ael.tools.servers import ToolSource
-from ael.tools.stdio import CallResult, ContentBlock
+from ael.tools.client import CallResult, ContentBlock
+from ael.tools.servers import RETRYABLE_STATUS, ToolSource
 from ael.values import JSONValue, check, decode
-
-#: HTTP statuses of a tool's error after which trying again may help; other 4xx say no.
-_RETRYABLE_STATUS = frozenset({408, 425, 429})
 
 #: Where `_meta` of a call carries what makes it one call across retries and resumes.
 IDEMPOTENCY_KEY, ATTEMPT = "ael/idempotency_key", "ael/attempt"
@@ -219,7 +216,7 @@ def _may_retry(result: CallResult) -> bool:
         return said
     status = data.get("status", data.get("status_code"))
     if isinstance(status, int) and 400 <= status < 500:
-        return status in _RETRYABLE_STATUS
+        return status in RETRYABLE_STATUS
     return True
 
 

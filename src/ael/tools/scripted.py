@@ -8,7 +8,7 @@ from typing import Any
 
 from ael.errors import AelError
 from ael.tools import ToolInfo, ToolRef
-from ael.tools.stdio import CallResult
+from ael.tools.client import CallResult
 from ael.values import JSONValue
 
 #: An answer: data, an error to raise, or a function of the parameters that gives either.

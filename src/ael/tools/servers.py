@@ -17,12 +17,24 @@ import msgspec
 
 from ael.errors import AelError, McpConnectionFailed, ToolFailed, ToolTimeout, ToolUnavailable
 from ael.tools import ToolInfo, ToolRef
-from ael.tools.stdio import CallResult, InvalidAnswer, PeerGone, PeerTimeout, RpcError, StdioClient
+from ael.tools.client import CallResult, McpClient
+from ael.tools.jsonrpc import InvalidAnswer, PeerGone, PeerTimeout, RpcError
+from ael.tools.stdio import ProcessPeer
 
 Status = Literal["stopped", "starting", "ready", "restarting", "failed", "disabled"]
 
 #: Restarts wait so long at first and at most, seconds; a server that died this often in a row has failed.
 _FIRST_BACKOFF, _LONGEST_BACKOFF, _MOST_RESTARTS = 0.1, 5.0, 5
+
+
+#: HTTP statuses of a client's error after which trying again may help; other 4xx say no.
+RETRYABLE_STATUS = frozenset({408, 425, 429})
+
+#: Codes of JSON-RPC for a request that is wrong as it stands.
+_WRONG_REQUEST = frozenset({-32700, -32600, -32601, -32602})
+
+#: What servers answer to a POST that they do not know.
+_NOT_STREAMABLE = frozenset({400, 404, 405, 415})
 
 
 class ToolFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +86,7 @@ class ToolSource(Protocol):
 
 
 class McpServer:
-    """A server that is a process; implements `ToolSource`."""
+    """A server that is a process, or is reached by a URL; implements `ToolSource`."""
 
     def __init__(self, name: str, config: ServerConfig, default_timeout: float = 30.0) -> None:
         self.name = name
@@ -86,13 +98,15 @@ class McpServer:
         self.broken: dict[str, str] = {}
         self._timeout = config.timeout or default_timeout
         self._owner: asyncio.Task[None] | None = None
-        self._client: StdioClient | None = None
+        self._client: McpClient | None = None
         self._failure: AelError | None = None
         self._changed = asyncio.Event()
         self._stop = asyncio.Event()
         self._stderr: Callable[[], list[str]] = list
         self._tools: list[ToolInfo] | None = None
         self._listing = asyncio.Lock()
+        #: Deaths since it last answered a call.
+        self._restarts = 0
         self._calls = asyncio.Semaphore(config.max_concurrency)
 
     # -- the Protocol -------------------------------------------------------------------------------------------
@@ -119,7 +133,9 @@ class McpServer:
                 await self._calls.acquire()
                 try:
                     client = await self._ready(seconds)
-                    return await client.call_tool(tool, params, timeout_seconds=seconds, meta=meta)
+                    result = await client.call_tool(tool, params, timeout_seconds=seconds, meta=meta)
+                    self._restarts = 0
+                    return result
                 finally:
                     self._calls.release()
         except (PeerTimeout, TimeoutError) as error:
@@ -135,7 +151,9 @@ class McpServer:
         except InvalidAnswer as error:
             raise ToolFailed(f"server '{self.name}': {error}", tool_name=tool, retryable=False) from error
         except RpcError as error:
-            raise ToolFailed(f"{error.message} (code {error.code})", tool_name=tool) from error
+            raise ToolFailed(
+                f"{error.message} (code {error.code})", tool_name=tool, retryable=_may_retry(error)
+            ) from error
 
     async def close(self) -> None:
         """See `ToolSource.close`."""
@@ -149,7 +167,7 @@ class McpServer:
         """Return the last lines of the server's standard error."""
         return self._stderr()
 
-    async def _ready(self, seconds: float) -> StdioClient:
+    async def _ready(self, seconds: float) -> McpClient:
         """Return the connection, starting the server or waiting for its restart; raises `McpConnectionFailed`."""
         if self.status == "disabled":
             raise ToolUnavailable(
@@ -158,8 +176,6 @@ class McpServer:
                 retryable=False,
                 tool_name=self.name,
             )
-        if self.config.url is not None:
-            raise self._failed("servers reached by `url` are not supported yet", "Use a server with a `command`.")
         if self._owner is None or (self._owner.done() and not self._stop.is_set()):
             self._failure = None
             self._owner = asyncio.get_running_loop().create_task(self._own(), name=f"mcp server {self.name}")
@@ -173,9 +189,9 @@ class McpServer:
 
     async def _own(self) -> None:
         """Start the server, hold its connection, restart it when it dies, stop it in the end."""
-        restarts = 0
+        self._restarts = 0
         while not self._stop.is_set():
-            self._set("restarting" if restarts else "starting")
+            self._set("restarting" if self._restarts else "starting")
             try:
                 self._client = await self._open()
             except (OSError, RpcError, PeerGone, PeerTimeout, InvalidAnswer) as error:
@@ -183,7 +199,7 @@ class McpServer:
                 self.reason = self._failure.detail
                 self._set("failed")
                 return
-            self._tools = None if restarts else self._tools
+            self._tools = None if self._restarts else self._tools
             self._set("ready")
             stopping = asyncio.ensure_future(self._stop.wait())
             await asyncio.wait((self._client.peer.gone, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -191,13 +207,13 @@ class McpServer:
             await self._client.close()
             if self._stop.is_set():
                 break
-            restarts += 1
-            if restarts > _MOST_RESTARTS:
-                self._failure = self._failed(f"it died {restarts} times in a row")
+            self._restarts += 1
+            if self._restarts > _MOST_RESTARTS:
+                self._failure = self._failed(f"it died {self._restarts} times in a row")
                 self._set("failed")
                 return
             self._set("restarting")
-            pause = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2**restarts)
+            pause = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2**self._restarts)
             await _either(self._stop, pause * (0.5 + random.random() / 2))  # noqa: S311 # jitter, no secret
         self._set("stopped")
 
@@ -205,40 +221,75 @@ class McpServer:
         self.status = status
         self._changed.set()
 
-    async def _open(self) -> StdioClient:
+    async def _open(self) -> McpClient:
         config = self.config
-        command = [*shlex.split(config.command or ""), *config.args]
-
-        def opened(peer: Any) -> None:  # noqa: ANN401 # a Peer, whose module is below stdio's border
-            self._stderr = peer.stderr
-
-        return await StdioClient.open(
-            command,
+        # A result is a part of a message: the frame around it needs some room.
+        max_message = config.max_result_bytes + 64 * 1024
+        if config.url is not None:
+            return await self._open_url(config.url, max_message)
+        peer = await ProcessPeer.spawn(
+            [*shlex.split(config.command or ""), *config.args],
             env=dict(config.env),
             cwd=config.cwd,
-            # A result is a part of a message: the frame around it needs some room.
-            max_message=config.max_result_bytes + 64 * 1024,
-            startup_seconds=config.startup_timeout,
+            max_message=max_message,
             on_notification=self._on_notification,
-            opened=opened,
         )
+        self._stderr = peer.stderr
+        return await McpClient.open(peer, config.startup_timeout)
+
+    async def _open_url(self, url: str, max_message: int) -> McpClient:
+        """Connect by streamable HTTP; a server that does not know it may be of the time of SSE (MCP, transports)."""
+        from ael.tools.http import HttpPeer, Transport  # noqa: PLC0415 # a second to import, for those who need it
+
+        async def connect(transport: Transport) -> McpClient:
+            peer = await HttpPeer.connect(
+                url,
+                transport,
+                headers=self.config.headers,
+                max_message=max_message,
+                startup_seconds=self.config.startup_timeout,
+                on_notification=self._on_notification,
+            )
+            return await McpClient.open(peer, self.config.startup_timeout)
+
+        if self.config.transport == "sse":
+            return await connect("sse")
+        try:
+            return await connect("http")
+        except RpcError as refused:
+            status = refused.data.get("status") if isinstance(refused.data, dict) else None
+            if self.config.transport == "http" or status not in _NOT_STREAMABLE:
+                raise
+            try:
+                return await connect("sse")
+            except (RpcError, PeerGone, PeerTimeout, InvalidAnswer):
+                raise refused from None
 
     def _on_notification(self, method: str, params: dict[str, Any]) -> None:
         if method == "notifications/tools/list_changed":
             self._tools = None
 
     def _explain(self, error: Exception) -> AelError:
-        """Say why a server did not start: command, cause, last words."""
+        """Say why a server did not start: command or URL, cause, last words."""
+        if self.config.url is not None:
+            return self._explain_url(error, self.config.url)
         command = " ".join([self.config.command or "", *self.config.args])
         if isinstance(error, FileNotFoundError):
             program = (shlex.split(self.config.command or "") or [""])[0]
             missing = f"the directory {self.config.cwd}" if shutil.which(program) else f"the command '{program}'"
             return self._failed(f"{missing} does not exist", "Install it, or correct the configuration.")
-        if isinstance(error, PeerTimeout):
-            why = f"it did not answer within {self.config.startup_timeout:g}s"
-        else:
-            why = _words(error)
+        why = self._late(error) or _words(error)
         return self._failed(f"{why} (command: {command}){self._last_words()}")
+
+    def _explain_url(self, error: Exception, url: str) -> AelError:
+        why = f"{self._late(error) or _words(error)} (url: {url})"
+        refused = error.data if isinstance(error, RpcError) else None
+        if isinstance(refused, dict) and refused.get("status") in {401, 403}:
+            return self._failed(why, "Set what it asks for under `headers`, such as Authorization: Bearer ${TOKEN}.")
+        return self._failed(why, "Check that the URL is right and that the server is up.")
+
+    def _late(self, error: Exception) -> str:
+        return f"it did not answer within {self.config.startup_timeout:g}s" if isinstance(error, PeerTimeout) else ""
 
     def _failed(self, why: str, suggestion: str = "") -> McpConnectionFailed:
         hint = suggestion or "Run the command by hand to see what it says."
@@ -293,6 +344,14 @@ def _words(error: Exception) -> str:
     if isinstance(error, PeerTimeout):
         return "it did not answer in time"
     return str(error) or type(error).__name__
+
+
+def _may_retry(error: RpcError) -> bool:
+    """Return whether the same request may succeed later: not when it is wrong, or refused for good."""
+    status = error.data.get("status") if isinstance(error.data, dict) else None
+    if isinstance(status, int):
+        return status in RETRYABLE_STATUS or status >= 500
+    return error.code not in _WRONG_REQUEST
 
 
 async def _either(event: asyncio.Event, seconds: float) -> None:

@@ -1,217 +1,243 @@
-"""Our own MCP client for servers that are processes; both protocol eras.
+"""JSON-RPC over the standard streams of a child process: a message is a line of JSON (MCP, stdio transport).
 
-The handshake era (2025-11-25 and before) opens a session with `initialize`; the modern era (2026-07-28) has none and
-sends its version with each request. A server is asked by `server/discover` first and answers at once that it does
-not know it, if it is of the older era.
+Lines are capped before they are joined, records are typed, and a line that is none of ours costs one call at most.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+import os
+import signal
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
+from typing import Any, cast
 
 import msgspec
 
-from ael import __version__
-from ael.tools.jsonrpc import InvalidAnswer, Peer, PeerGone, PeerTimeout, RpcError
+from ael.tools.jsonrpc import InvalidAnswer, Notify, Peer, T
 
-HANDSHAKE_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
-MODERN_VERSIONS = ("2026-07-28",)
+#: What a server's process inherits: enough to run, none of our secrets.
+INHERITED = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "USER", "VIRTUAL_ENV", "TZ")
 
-_PREFIX = "io.modelcontextprotocol/"
-
-#: Seconds that a server may take to refuse the modern era before the older one is tried beside it.
-_DISCOVER_PATIENCE = 1.0
-
-#: Most pages of a tools list.
-_MOST_PAGES = 100
-
-
-class ContentBlock(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A part of a tool's result."""
-
-    type: str
-    text: str | None = None
-    data: str | None = None
-    mime_type: str | None = None
-    resource: dict[str, Any] | None = None
-    uri: str | None = None
-    name: str | None = None
-    description: str | None = None
-
-
-class CallResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The result of tools/call, validated."""
-
-    content: list[ContentBlock] = []
-    structured_content: Any = None
-    is_error: bool = False
-    result_type: str = "complete"
-
-
-class _ListResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    tools: list[msgspec.Raw] = []
-    next_cursor: str | None = None
-
-
-_decode_any = msgspec.json.Decoder(dict[str, Any]).decode
-_decode_list = msgspec.json.Decoder(_ListResult).decode
-_decode_result = msgspec.json.Decoder(CallResult).decode
-
-#: Results above this many bytes are decoded in a thread.
+#: Lines above this many bytes are decoded in a thread, so that the event loop is never held up.
 _OFF_LOOP = 512 * 1024
+_STDERR_LINES = 100
+_STDERR_LINE = 2000
 
 
-class StdioClient:
-    """An MCP session with one process."""
+class _Message(msgspec.Struct, frozen=True, kw_only=True):
+    id: int | str | None = None
+    method: str | None = None
+    params: dict[str, Any] | None = None
+    result: msgspec.Raw = msgspec.Raw()
+    error: dict[str, Any] | None = None
 
-    def __init__(self, peer: Peer) -> None:
-        self.peer = peer
-        self.version = ""
-        self._envelope: dict[str, Any] | None = None
+
+_decode = msgspec.json.Decoder(_Message).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class ProcessPeer(Peer, asyncio.SubprocessProtocol):
+    """One process and the requests under way on it."""
+
+    def __init__(self, max_message: int, on_notification: Notify) -> None:
+        super().__init__(on_notification)
+        self._max_message = max_message
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._skipping = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
+        self._stderr_rest = b""
+        self.exited: asyncio.Future[int | None] = self._loop.create_future()
+        self._transport: asyncio.SubprocessTransport
+        self._stdin: asyncio.WriteTransport
+        self.pid = 0
 
     @classmethod
-    async def open(
+    async def spawn(
         cls,
-        command: list[str],
+        command: Sequence[str],
         *,
         env: dict[str, str],
         cwd: str | None,
         max_message: int,
-        startup_seconds: float,
-        on_notification: Callable[[str, dict[str, Any]], None],
-        opened: Callable[[Peer], None],
-    ) -> StdioClient:
-        """Start a server and agree on a protocol version.
+        on_notification: Notify,
+    ) -> ProcessPeer:
+        """Start a process; raises `OSError`."""
+        peer = cls(max_message, on_notification)
+        inherited = {name: value for name in INHERITED if (value := os.environ.get(name)) is not None}
+        transport, _ = await peer._loop.subprocess_exec(
+            lambda: peer, *command, env=inherited | env, cwd=cwd, start_new_session=True
+        )
+        peer._transport = transport
+        peer.pid = transport.get_pid()
+        stdin = transport.get_pipe_transport(0)
+        assert isinstance(stdin, asyncio.WriteTransport)
+        peer._stdin = stdin
+        return peer
 
-        `opened` gets the peer as soon as the process runs, so that its standard error can be read when this fails.
-        Raises `OSError`, `PeerGone`, `PeerTimeout`, `RpcError` or `InvalidAnswer`; the process is stopped then.
-        """
-        peer = await Peer.spawn(command, env=env, cwd=cwd, max_message=max_message, on_notification=on_notification)
-        opened(peer)
-        client = cls(peer)
+    # -- asyncio.SubprocessProtocol -----------------------------------------------------------------------------
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        """Take what the process wrote (asyncio's name)."""
+        if fd == 2:
+            self._take_stderr(data)
+            return
+        end = data.rfind(b"\n")
+        if end < 0:
+            self._keep(data)
+            return
+        head, rest = data[:end], data[end + 1 :]
+        first, *others = head.split(b"\n")
+        self._keep(first)
+        line, self._chunks, self._size = b"".join(self._chunks), [], 0
+        if self._skipping:
+            self._skipping = False
+        else:
+            self._line(line)
+        for other in others:
+            self._line(other)
+        if rest:
+            self._keep(rest)
+
+    def _keep(self, data: bytes) -> None:
+        """Keep a part of a line, unless the line is too long already."""
+        if self._skipping:
+            return
+        self._size += len(data)
+        if self._size > self._max_message:
+            self._chunks, self._size, self._skipping = [], 0, True
+            self.noise.append(f"a message above {self._max_message} bytes")
+            # Whose answer it is nobody knows without reading it, so everybody is told.
+            self._fail_all(InvalidAnswer(f"a message is larger than {self._max_message} bytes"))
+            return
+        self._chunks.append(data)
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        """See asyncio."""
+        if fd == 1:
+            self._end("the server closed its output")
+
+    def process_exited(self) -> None:
+        """See asyncio."""
+        code = self._transport.get_returncode()
+        if not self.exited.done():
+            self.exited.set_result(code)
+        how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+        self._end(f"the server's process ended with {how}")
+
+    def pause_writing(self) -> None:
+        """See asyncio."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """See asyncio."""
+        self._writable.set()
+
+    def _end(self, why: str) -> None:
+        self._writable.set()
+        super()._end(why)
+
+    def _take_stderr(self, data: bytes) -> None:
+        *lines, self._stderr_rest = (self._stderr_rest + data).split(b"\n")
+        self._stderr_rest = self._stderr_rest[-_STDERR_LINE:]
+        for line in lines:
+            self._stderr.append(line[:_STDERR_LINE].decode("utf-8", "replace"))
+
+    def stderr(self) -> list[str]:
+        """Return the last lines that the process wrote to its standard error."""
+        rest = self._stderr_rest.decode("utf-8", "replace")
+        return [*self._stderr, *([rest] if rest else [])][-_STDERR_LINES:]
+
+    # -- inbound ------------------------------------------------------------------------------------------------
+
+    def _line(self, line: bytes) -> None:
+        if not line or line.isspace():
+            return
+        if len(line) > _OFF_LOOP:
+            task = self._loop.create_task(self._line_in_thread(line))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            return
         try:
-            async with asyncio.timeout(startup_seconds):
-                await client._negotiate(startup_seconds)
-        except TimeoutError:
-            await peer.close()
-            raise PeerTimeout from None
-        except BaseException:
-            await peer.close()
-            raise
-        return client
-
-    async def _negotiate(self, patience: float) -> None:
-        """Try the modern era, and the handshake when the server refuses it.
-
-        A server that keeps silent is slow to start, or of the older era and without manners: it is asked both ways,
-        and its first yes counts, since a modern server that is slow refuses the handshake later.
-        """
-        discover = asyncio.create_task(self._discover(patience))
-        handshake: asyncio.Task[None] | None = None
-        try:
-            await asyncio.wait((discover,), timeout=min(patience, _DISCOVER_PATIENCE))
-            if discover.done() and (version := discover.result()):
-                return self._serve_modern(version)
-            handshake = asyncio.create_task(self._initialize(patience))
-            waiting: set[asyncio.Task[Any]] = {handshake, discover} if not discover.done() else {handshake}
-            while waiting:
-                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                if discover in done and (version := discover.result()):
-                    return self._serve_modern(version)
-                if handshake in done and handshake.exception() is None:
-                    return None
-            return await handshake
-        finally:
-            for task in (discover, handshake):
-                if task is not None and not task.done():
-                    task.cancel()
-                    await asyncio.wait((task,))
-                if task is not None and not task.cancelled():
-                    task.exception()
-
-    def _serve_modern(self, version: str) -> None:
-        self.version = version
-        self._envelope = _meta(version)["_meta"]
-
-    async def _discover(self, patience: float) -> str:
-        """Return the latest version of the modern era that both sides know; empty when there is none."""
-        try:
-            answer = await self.peer.request("server/discover", _meta(MODERN_VERSIONS[-1]), patience)
-            offered = _decode_any(answer).get("supportedVersions")
-        except (RpcError, PeerTimeout, InvalidAnswer, msgspec.MsgspecError, UnicodeError):
-            return ""
-        mutual = [version for version in MODERN_VERSIONS if isinstance(offered, list) and version in offered]
-        return mutual[-1] if mutual else ""
-
-    async def _initialize(self, patience: float) -> None:
-        asked = {
-            "protocolVersion": HANDSHAKE_VERSIONS[-1],
-            "capabilities": {},
-            "clientInfo": {"name": "ael", "version": __version__},
-        }
-        try:
-            answer = _decode_any(await self.peer.request("initialize", asked, patience))
-        except (msgspec.MsgspecError, UnicodeError) as error:
-            raise InvalidAnswer(f"the answer to initialize is not valid: {error}") from error
-        chosen = answer.get("protocolVersion")
-        if chosen not in HANDSHAKE_VERSIONS:
-            raise InvalidAnswer(f"the server chose the protocol version {chosen!r}, which is not known here")
-        self.version = chosen
-        self.peer.notify("notifications/initialized")
-
-    def _params(self, params: dict[str, Any], meta: dict[str, Any] | None = None) -> dict[str, Any]:
-        merged = {**(self._envelope or {}), **(meta or {})}
-        return {**params, "_meta": merged} if merged else params
-
-    async def list_tools(self, timeout_seconds: float) -> list[dict[str, Any]]:
-        """Return every tool object as the server gives it; one that is no object is left out."""
-        found: list[dict[str, Any]] = []
-        cursor: str | None = None
-        for _ in range(_MOST_PAGES):
-            params = self._params({"cursor": cursor} if cursor else {})
-            raw = await self.peer.request("tools/list", params, timeout_seconds)
-            try:
-                page = _decode_list(raw)
-            except (msgspec.MsgspecError, UnicodeError) as error:
-                raise InvalidAnswer(f"the list of tools is not valid: {error}") from error
-            for tool in page.tools:
-                decoded = msgspec.json.decode(tool)
-                if isinstance(decoded, dict):
-                    found.append(decoded)
-            cursor = page.next_cursor
-            if not cursor:
-                return found
-        raise InvalidAnswer(f"the list of tools has more than {_MOST_PAGES} pages")
-
-    async def call_tool(
-        self, name: str, arguments: dict[str, Any], *, timeout_seconds: float, meta: dict[str, Any]
-    ) -> CallResult:
-        """Call a tool; raises `RpcError`, `PeerGone`, `PeerTimeout` or `InvalidAnswer`."""
-        params = self._params({"name": name, "arguments": arguments}, meta)
-        raw = await self.peer.request("tools/call", params, timeout_seconds)
-        try:
-            result = await asyncio.to_thread(_decode_result, raw) if len(raw) > _OFF_LOOP else _decode_result(raw)
+            self._message(_decode(line))
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise InvalidAnswer(f"the result is not valid: {error}") from error
-        if result.result_type != "complete":
-            raise InvalidAnswer("the tool asks for input from a person, which a workflow cannot give")
-        return result
+            self._not_a_message(line, error)
 
-    async def close(self) -> None:
-        """Stop the server."""
-        await self.peer.close()
+    async def _line_in_thread(self, line: bytes) -> None:
+        try:
+            message = await asyncio.to_thread(_decode, line)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            self._not_a_message(line, error)
+        else:
+            self._message(message)
+
+    def _not_a_message(self, line: bytes, error: Exception) -> None:
+        self.noise.append(line[:200].decode("utf-8", "replace"))
+        number = _id_of(line)
+        future = self._pending.get(number) if number is not None else None
+        if future is not None and not future.done():
+            future.set_exception(InvalidAnswer(f"the answer is not valid: {error}"))
+
+    def _message(self, message: _Message) -> None:
+        if message.method is None:
+            self._answered(message.id, message.result, message.error)
+        elif message.id is None:
+            self._on_notification(message.method, message.params or {})
+        else:
+            self._asked(message.id, message.method)
+
+    async def _shaped(self, result: msgspec.Raw, shape: type[T]) -> T:
+        decode = _decoder(cast("Any", shape)).decode
+        found: T = await asyncio.to_thread(decode, result) if len(result) > _OFF_LOOP else decode(result)
+        return found
+
+    # -- outbound -----------------------------------------------------------------------------------------------
+
+    def _write(self, message: dict[str, Any]) -> None:
+        if self.ended is None:
+            self._stdin.write(_encode(message) + b"\n")
+
+    async def _may_write(self) -> None:
+        await self._writable.wait()
+
+    async def close(self, grace: float = 0.8) -> None:
+        """Stop the process: close its input, then SIGTERM, then SIGKILL, to its whole group; within two seconds."""
+        self._end("closed")
+        self._stdin.close()
+        for step in (None, signal.SIGTERM, signal.SIGKILL):
+            if step is not None:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self.pid, step)
+            done, _ = await asyncio.wait((self.exited,), timeout=grace / 2 if step is None else grace)
+            if done:
+                break
+        with suppress(ProcessLookupError, PermissionError):
+            # Children of the server that outlived it.
+            os.killpg(self.pid, signal.SIGKILL)
+        self._transport.close()
+        for task in tuple(self._tasks):
+            task.cancel()
 
 
-def _meta(version: str) -> dict[str, Any]:
-    return {
-        "_meta": {
-            f"{_PREFIX}protocolVersion": version,
-            f"{_PREFIX}clientInfo": {"name": "ael", "version": __version__},
-            f"{_PREFIX}clientCapabilities": {},
-        }
-    }
+@cache
+def _decoder(shape: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401 # any type
+    return msgspec.json.Decoder(shape)
 
 
-__all__ = ["CallResult", "ContentBlock", "InvalidAnswer", "PeerGone", "PeerTimeout", "RpcError", "StdioClient"]
+def _id_of(line: bytes) -> int | None:
+    """Return the id of a line that is no message, where it can still be found."""
+    for known in (b'"id":', b'"id" :'):
+        at = line.rfind(known) if len(line) > 4096 else line.find(known)
+        if at >= 0:
+            digits = (
+                line[at + len(known) : at + len(known) + 24].strip(b' "').split(b",")[0].split(b"}")[0].strip(b' "')
+            )
+            if digits.isdigit():
+                return int(digits)
+    return None

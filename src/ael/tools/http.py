@@ -1,0 +1,271 @@
+"""JSON-RPC over HTTP: streamable HTTP, and the older pair of an event stream and a POST (SSE).
+
+The SDK's transports carry the messages; what they carry is ours, so that a session over HTTP is the same as one over
+standard streams. The SDK costs a second to import: this module does, and is itself imported by the first such server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import anyio
+import httpx2
+import msgspec
+from mcp.client.sse import sse_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.inbound import (
+    MCP_METHOD_HEADER,
+    MCP_NAME_HEADER,
+    MCP_PROTOCOL_VERSION_HEADER,
+    encode_header_value,
+    mcp_param_headers,
+    x_mcp_header_map,
+)
+from mcp.shared.message import ClientMessageMetadata, SessionMessage
+from mcp_types import (
+    PROTOCOL_VERSION_META_KEY,
+    JSONRPCError,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    JSONRPCResponse,
+    jsonrpc_message_adapter,
+)
+
+from ael.tools.jsonrpc import Notify, Peer, PeerGone, PeerTimeout, T
+
+if TYPE_CHECKING:
+    from mcp.client._transport import TransportStreams, WriteStream
+    from mcp.shared._httpx_utils import McpHttpClientFactory
+
+Transport = Literal["http", "sse"]
+
+#: Seconds that an event stream may stay silent, and that a goodbye may take.
+_SILENCE, _GOODBYE = 3600.0, 1.5
+
+#: What the SDK says where a server refused in HTTP's terms.
+_STAND_INS = frozenset({"Not Found", "Session terminated", "Server returned an error response"})
+
+# What the SDK logs holds tracebacks and what servers sent; we say what matters ourselves.
+for _name in ("mcp", "client", "httpx2", "httpcore2"):
+    _logger = logging.getLogger(_name)
+    _logger.addHandler(logging.NullHandler())
+    _logger.propagate = False
+
+
+class HttpPeer(Peer):
+    """A server at a URL, and the requests under way to it."""
+
+    def __init__(self, url: str, headers: Mapping[str, str], max_message: int, on_notification: Notify) -> None:
+        super().__init__(on_notification)
+        self._url = url
+        self._headers = dict(headers)
+        self._max_message = max_message
+        self._outbox: asyncio.Queue[SessionMessage] = asyncio.Queue()
+        self._carrier: asyncio.Task[None] | None = None
+        self._header_maps: dict[str, dict[tuple[str, ...], str]] = {}
+        self._version = ""
+        #: The last refusal in HTTP's terms: status and reason.
+        self.refusal: tuple[int, str] | None = None
+
+    @classmethod
+    async def connect(
+        cls,
+        url: str,
+        transport: Transport,
+        *,
+        headers: Mapping[str, str],
+        max_message: int,
+        startup_seconds: float,
+        on_notification: Notify,
+    ) -> HttpPeer:
+        """Connect; for streamable HTTP that sends nothing yet. Raises `PeerGone` or `PeerTimeout`."""
+        peer = cls(url, headers, max_message, on_notification)
+        opened: asyncio.Future[None] = peer._loop.create_future()
+        streams = peer._sse(startup_seconds) if transport == "sse" else peer._streamable(startup_seconds)
+        peer._carrier = peer._loop.create_task(peer._carry(streams, opened), name=f"mcp over http to {url}")
+        try:
+            async with asyncio.timeout(startup_seconds):
+                await asyncio.wait((opened, peer.gone), return_when=asyncio.FIRST_COMPLETED)
+        except TimeoutError:
+            await peer.close()
+            raise PeerTimeout from None
+        if peer.ended is not None:
+            raise PeerGone(peer.ended)
+        return peer
+
+    # -- the SDK's transports -----------------------------------------------------------------------------------
+
+    def _client(self, seconds: float) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(
+            headers={**self._headers, "accept-encoding": "identity"},
+            timeout=httpx2.Timeout(_SILENCE, connect=seconds),
+            # A proxy has no business between us and this machine.
+            trust_env=not _is_loopback(self._url),
+            event_hooks={"response": [self._on_response]},
+            limits=httpx2.Limits(max_connections=None),
+        )
+
+    @asynccontextmanager
+    async def _streamable(self, seconds: float) -> AsyncIterator[TransportStreams]:
+        async with (
+            self._client(seconds) as client,
+            streamable_http_client(self._url, http_client=client, max_sse_event_size=self._max_message) as streams,
+        ):
+            yield streams
+
+    def _sse(self, seconds: float) -> AbstractAsyncContextManager[TransportStreams]:
+        def client(**_: object) -> httpx2.AsyncClient:
+            return self._client(seconds)
+
+        return sse_client(self._url, httpx_client_factory=cast("McpHttpClientFactory", client))
+
+    async def _on_response(self, response: httpx2.Response) -> None:
+        """Cap what comes back, and keep a refusal in HTTP's own terms (httpx2's hook, before the body is read)."""
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "text/event-stream" or response.headers.get("content-encoding", "identity") != "identity":
+            # We asked for no encoding: one that comes all the same is not unpacked, however small it may look.
+            response.headers.pop("content-encoding", None)
+            assert isinstance(response.stream, httpx2.AsyncByteStream)
+            response.stream = _Capped(response.stream, self._max_message)
+        if response.status_code < 400:
+            return
+        self.refusal = (response.status_code, f"HTTP {response.status_code} {response.reason_phrase}".strip())
+        if response.status_code == 404 and "mcp-session-id" in response.request.headers:
+            self._end("it has forgotten the session (HTTP 404)")
+
+    async def _carry(
+        self, streams: AbstractAsyncContextManager[TransportStreams], opened: asyncio.Future[None]
+    ) -> None:
+        """Hold the connection from its first to its last moment: the SDK's contexts may not change tasks."""
+        why = "the connection was closed"
+        try:
+            async with streams as (read, write):
+                if not opened.done():
+                    opened.set_result(None)
+                sender = self._loop.create_task(self._send(write))
+                try:
+                    async for item in read:
+                        self._take(item)
+                finally:
+                    sender.cancel()
+        except asyncio.CancelledError:
+            why = "closed"
+        except BaseExceptionGroup as group:
+            why = _words(group)
+        except Exception as error:  # noqa: BLE001 # whatever the transport dies of ends the connection
+            why = _words(error)
+        finally:
+            self._end(self.refusal[1] if self.refusal is not None and "HTTP" not in why and opened.done() else why)
+
+    async def _send(self, write: WriteStream[SessionMessage]) -> None:
+        with suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
+            while True:
+                await write.send(await self._outbox.get())
+
+    # -- Peer ---------------------------------------------------------------------------------------------------
+
+    def _take(self, item: SessionMessage | Exception) -> None:
+        if isinstance(item, Exception):
+            self.noise.append(f"{type(item).__name__}: {item}"[:200])
+            return
+        message = item.message
+        if isinstance(message, JSONRPCResponse):
+            self._answered(message.id, message.result, None)
+        elif isinstance(message, JSONRPCError):
+            error = message.error
+            data = error.data
+            if data is None and self.refusal is not None and error.message in _STAND_INS:
+                data, error.message = {"status": self.refusal[0]}, self.refusal[1]
+            self._answered(message.id, None, {"code": error.code, "message": error.message, "data": data})
+        elif isinstance(message, JSONRPCNotification):
+            self._on_notification(message.method, message.params or {})
+        else:
+            self._asked(message.id, message.method)
+
+    def _write(self, message: dict[str, Any]) -> None:
+        if self.ended is not None:
+            return
+        carried = jsonrpc_message_adapter.validate_python(message)
+        self._outbox.put_nowait(SessionMessage(carried, ClientMessageMetadata(headers=self._headers_of(carried))))
+
+    def _headers_of(self, message: object) -> dict[str, str] | None:
+        """Return what the modern era repeats of a request in HTTP headers (MCP 2026-07-28, streamable HTTP)."""
+        if not isinstance(message, JSONRPCRequest):
+            return {MCP_PROTOCOL_VERSION_HEADER: self._version} if self._version else None
+        params = message.params or {}
+        version = (params.get("_meta") or {}).get(PROTOCOL_VERSION_META_KEY)
+        if version is None:
+            return {MCP_PROTOCOL_VERSION_HEADER: self._version} if self._version else None
+        headers = {MCP_PROTOCOL_VERSION_HEADER: version, MCP_METHOD_HEADER: message.method}
+        name = params.get("name")
+        if message.method == "tools/call" and isinstance(name, str):
+            headers[MCP_NAME_HEADER] = encode_header_value(name)
+            headers |= mcp_param_headers(self._header_maps.get(name, {}), params.get("arguments") or {})
+        return headers
+
+    async def _shaped(self, result: object, shape: type[T]) -> T:
+        return msgspec.convert(result, shape)
+
+    def agreed(self, version: str) -> None:
+        """See `Peer.agreed`."""
+        self._version = version
+
+    def listed(self, tools: list[dict[str, Any]]) -> None:
+        """Keep which parameters go into headers as well."""
+        self._header_maps = {}
+        for tool in tools:
+            name, schema = tool.get("name"), tool.get("inputSchema")
+            if isinstance(name, str) and isinstance(schema, dict):
+                with suppress(Exception):  # a schema that is none is told by the catalog
+                    self._header_maps[name] = x_mcp_header_map(schema)
+
+    async def close(self) -> None:
+        """Take leave of the server, but not for long."""
+        self._end("closed")
+        if self._carrier is not None:
+            self._carrier.cancel()
+            _, late = await asyncio.wait((self._carrier,), timeout=_GOODBYE)
+            for task in late:
+                task.cancel()
+
+
+class _Capped(httpx2.AsyncByteStream):
+    """A body that may not be larger than so many bytes."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream, limit: int) -> None:
+        self._stream = stream
+        self._left = limit
+        self._limit = limit
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._stream:
+            self._left -= len(chunk)
+            if self._left < 0:
+                raise httpx2.StreamError(f"a message is larger than {self._limit} bytes")
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+def _is_loopback(url: str) -> bool:
+    host = httpx2.URL(url).host
+    if host == "localhost":
+        return True
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return False
+
+
+def _words(error: BaseException) -> str:
+    """Return the first cause in a group of errors, in words."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, httpx2.HTTPStatusError):
+        return f"HTTP {error.response.status_code} {error.response.reason_phrase}".strip()
+    return str(error) or type(error).__name__

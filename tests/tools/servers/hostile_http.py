@@ -1,0 +1,109 @@
+"""An MCP server over HTTP that misbehaves in the way that its argument names; it prints its port."""
+
+import gzip
+import json
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+WAY = sys.argv[1]
+SECRET = "Bearer right"
+seen: list[str] = []
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def reply(self, status: int, body: bytes, kind: str = "application/json", **headers: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self) -> None:
+        self.reply(405, b"")
+
+    def do_DELETE(self) -> None:
+        self.reply(405, b"")
+
+    def do_POST(self) -> None:
+        message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        number, method = message.get("id"), message["method"]
+
+        def answer(result: object, **headers: str) -> None:
+            body = json.dumps({"jsonrpc": "2.0", "id": number, "result": result}).encode()
+            if WAY == "events":
+                body, kind = b"event: message\ndata: " + body + b"\n\n", "text/event-stream"
+            else:
+                kind = "application/json"
+            self.reply(200, body, kind, **headers)
+
+        if WAY == "locked" and self.headers.get("Authorization") != SECRET:
+            self.reply(401, b"who are you?", "text/plain")
+        elif WAY == "down":
+            self.reply(503, b"", "text/plain")
+        elif WAY == "elsewhere":
+            self.reply(307, b"", Location="http://127.0.0.1:9/mcp")
+        elif WAY == "silent":
+            threading.Event().wait()
+        elif number is None:
+            self.reply(202, b"")
+        elif method == "initialize":
+            session = {"Mcp_Session_Id": f"s-{len(seen)}"}
+            seen.append(method)
+            about = {"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "h", "version": "1"}}
+            answer(about, **session)
+        elif method == "tools/list":
+            good = {"name": "act", "inputSchema": {"type": "object", "properties": {"n": {"type": "integer"}}}}
+            answer({"tools": [good, {"name": "broken", "inputSchema": {"type": "string"}}, 7]})
+        elif method == "tools/call":
+            self.call(message, answer)
+        else:
+            self.reply(404, b"not here", "text/plain")
+
+    def call(self, message, answer) -> None:
+        session, number = self.headers.get("Mcp-Session-Id"), message["id"]
+        said = {"session": session, "version": self.headers.get("MCP-Protocol-Version")}
+        done = {"content": [{"type": "text", "text": json.dumps(said)}]}
+        whole = json.dumps({"jsonrpc": "2.0", "id": number, "result": done}).encode()
+        if WAY == "forgets" and session == "s-0":
+            self.reply(404, b"", "text/plain")
+        elif WAY == "busy":
+            self.reply(429, b"", "text/plain")
+        elif WAY == "refuses":
+            self.reply(403, b"", "text/plain")
+        elif WAY == "page":
+            self.reply(200, b"<html>", "text/html")
+        elif WAY == "garbage":
+            self.reply(200, b"{oops")
+        elif WAY == "bomb":
+            self.reply(200, gzip.compress(b" " * 50_000_000 + whole), Content_Encoding="gzip")
+        elif WAY == "huge":
+            self.reply(200, whole + b" " * 2_000_000)
+        elif WAY == "huge_event":
+            self.reply(200, b"data: " + b"x" * 2_000_000 + b"\n\n", "text/event-stream")
+        elif WAY == "cut":
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(whole[:20])
+            self.close_connection = True
+        elif WAY == "wrong_id":
+            self.reply(200, whole.replace(b'"id": %d' % number, b'"id": 99999'))
+        elif WAY == "stuck":
+            threading.Event().wait()
+        else:
+            answer(done)
+
+
+server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+server.daemon_threads = True
+print(server.server_address[1], flush=True)
+server.serve_forever()

@@ -1,0 +1,151 @@
+"""Servers that are reached by a URL: the SDK's own over streamable HTTP and SSE, and hostile ones."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ael.errors import AelError
+from ael.tools import CallContext
+from ael.tools.catalog import ToolCatalog
+from ael.tools.gateway import IDEMPOTENCY_KEY, Gateway
+from ael.tools.servers import McpServer, ServerConfig
+
+SERVERS = Path(__file__).parent / "servers"
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[[str, str], int]]:
+    """Start a server of ours and return its port."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def make(program: str, way: str) -> int:
+        process = subprocess.Popen(
+            [sys.executable, str(SERVERS / program), way], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        processes.append(process)
+        assert process.stdout is not None
+        return int(process.stdout.readline())
+
+    yield make
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+async def connect() -> AsyncIterator[Callable[..., Any]]:
+    """Return a call through the gateway to a server at a URL."""
+    catalogs: list[ToolCatalog] = []
+
+    def make(url: str, **more: Any) -> Callable[..., Any]:
+        config = ServerConfig(url=url, **{"timeout": 20, **more})
+        catalog = ToolCatalog([McpServer("s", config)], {"s": config})
+        catalogs.append(catalog)
+
+        async def record(report: object) -> None:
+            pass
+
+        context = CallContext(scope=("*",), record=record, key="exec-1/step", resolved={})
+        gateway = Gateway(catalog)
+
+        async def call(name: str, **params: Any) -> Any:
+            return await gateway.call(name, params, context)
+
+        return call
+
+    yield make
+    for catalog in catalogs:
+        await catalog.close()
+
+
+async def failing(call: Callable[..., Any], **params: Any) -> AelError:
+    with pytest.raises(AelError) as caught:
+        await call("s__act", **(params or {"n": 1}))
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("way", "path", "transport"),
+    [
+        ("events", "/mcp", None),
+        ("json", "/mcp", "http"),
+        ("sse", "/sse", "sse"),
+        ("sse", "/sse", None),
+    ],
+)
+async def test_the_sdks_own_server_answers_over_every_transport(start, connect, way, path, transport) -> None:
+    call = connect(f"http://127.0.0.1:{start('over_http.py', way)}{path}", transport=transport)
+    found = await call("act", n=4)
+    assert found["got"] == 4
+    assert found["meta"][IDEMPOTENCY_KEY] == "exec-1/step/1"
+    assert await call("large", size=300_000) in ("x" * 300_000, {"result": "x" * 300_000})
+
+
+@pytest.mark.parametrize("way", ["plain", "events"])
+async def test_the_older_era_has_a_session_and_repeats_its_version(start, connect, way: str) -> None:
+    call = connect(f"http://127.0.0.1:{start('hostile_http.py', way)}/mcp")
+    assert await call("act") == {"session": "s-0", "version": "2025-11-25"}
+
+
+async def test_headers_open_what_is_locked_and_without_them_the_error_says_so(start, connect) -> None:
+    url = f"http://127.0.0.1:{start('hostile_http.py', 'locked')}/mcp"
+    assert (await connect(url, headers={"Authorization": "Bearer right"})("act"))["session"] == "s-0"
+    error = await failing(connect(url))
+    assert error.code == "MCP_CONNECTION_FAILED"
+    assert "HTTP 401 Unauthorized" in error.detail
+    assert "headers" in (error.suggestion or "")
+
+
+async def test_a_forgotten_session_fails_its_call_and_the_next_one_opens_another(start, connect) -> None:
+    call = connect(f"http://127.0.0.1:{start('hostile_http.py', 'forgets')}/mcp")
+    error = await failing(call)
+    assert (error.code, error.retryable) == ("TOOL_UNAVAILABLE", True)
+    assert "forgotten the session" in error.detail
+    assert (await call("act"))["session"] == "s-1"
+
+
+@pytest.mark.parametrize(
+    ("way", "code", "part", "retryable"),
+    [
+        ("down", "MCP_CONNECTION_FAILED", "HTTP 503 Service Unavailable", True),
+        ("elsewhere", "MCP_CONNECTION_FAILED", "not followed", True),
+        ("silent", "MCP_CONNECTION_FAILED", "did not answer within 2s", True),
+        ("busy", "TOOL_FAILED", "HTTP 429 Too Many Requests", True),
+        ("refuses", "TOOL_FAILED", "HTTP 403 Forbidden", False),
+        ("page", "TOOL_FAILED", "text/html", False),
+        ("garbage", "TOOL_FAILED", "parse", False),
+        ("bomb", "TOOL_FAILED", "parse", False),
+        ("huge", "TOOL_FAILED", "larger than", False),
+        ("huge_event", "TOOL_FAILED", "byte limit", True),
+        ("cut", "TOOL_UNAVAILABLE", "went away", True),
+        ("wrong_id", "TOOL_TIMEOUT", "did not answer in time", True),
+        ("stuck", "TOOL_TIMEOUT", "did not answer in time", True),
+    ],
+)
+async def test_what_a_server_does_wrong_is_said_as_it_is(start, connect, way, code, part, retryable) -> None:
+    url = f"http://127.0.0.1:{start('hostile_http.py', way)}/mcp"
+    call = connect(url, startup_timeout=2, timeout=2, max_result_bytes=1_000_000)
+    error = await failing(call)
+    assert error.code == code
+    assert part in error.detail
+    assert error.retryable is retryable
+
+
+async def test_nobody_at_the_url_is_told(connect) -> None:
+    error = await failing(connect("http://127.0.0.1:9/mcp"))
+    assert error.code == "MCP_CONNECTION_FAILED"
+    assert "http://127.0.0.1:9/mcp" in error.detail
+
+
+async def test_a_server_that_comes_back_is_used_again(start, connect) -> None:
+    port = start("hostile_http.py", "cut")
+    call = connect(f"http://127.0.0.1:{port}/mcp")
+    assert (await failing(call)).code == "TOOL_UNAVAILABLE"
+    # The connection is made anew for each call, however often it breaks.
+    assert (await failing(call)).code == "TOOL_UNAVAILABLE"
