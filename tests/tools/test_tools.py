@@ -150,6 +150,42 @@ async def test_cancelling_a_call_leaves_the_server_usable(serve) -> None:
     assert (await call.error("s__act")).code == "TOOL_TIMEOUT"
 
 
+async def test_a_result_is_kept_as_the_server_gave_it_and_so_is_the_tools_definition() -> None:
+    server = McpServer("s", hostile("rich"))
+    (info,) = await server.tools()
+    assert info.definition["title"] == "Act"
+    assert info.definition["x-more"] == [1.0]
+    result = await server.call("act", {}, timeout_seconds=None, meta={})
+    assert result.raw["raw"] == "mine"
+    assert result.raw["_meta"] == {"trace": "t"}
+    assert result.raw["content"][0]["annotations"] == {"audience": ["user"]}
+    assert (result.content[1].mime_type, result.structured_content) == ("image/png", {"n": 1.0})
+    await server.close()
+
+
+async def test_progress_is_told_in_order_while_the_call_runs(serve) -> None:
+    call = serve(s=hostile("progress"))
+    told: list[tuple[float, float | None, str | None]] = []
+    call.context.on_progress = lambda *progress: told.append(progress)
+    assert await call("s__act") == "done"
+    assert told == [(1, 2, "step 1"), (2, 2, "step 2")]
+
+
+async def test_a_storm_of_changes_is_told_once_and_the_list_is_read_again() -> None:
+    server = McpServer("s", hostile("changes"))
+    catalog = ToolCatalog([server])
+    told: asyncio.Queue[str] = asyncio.Queue()
+    end = catalog.subscribe(told.put_nowait)
+    assert [info.ref.name for info in await catalog.offered("s")] == ["act"]
+    assert await told.get() == "s"
+    await server.call("act", {}, timeout_seconds=None, meta={})
+    assert await told.get() == "s"
+    assert [info.ref.name for info in await catalog.offered("s")] == ["act2"]
+    assert told.empty()
+    end()
+    await catalog.close()
+
+
 # -- names and the gateway -------------------------------------------------------------------------------------------
 
 

@@ -42,6 +42,8 @@ class ToolInfo(msgspec.Struct, frozen=True, kw_only=True):
     output_schema: dict[str, JSONValue] | None = None
     #: From the tool's annotations: safe to repeat after a crash.
     repeatable: bool = False
+    #: The tool object as the server lists it, unchanged: with title, annotations, icons and `_meta`.
+    definition: dict[str, JSONValue] = {}
 
 
 class ToolCallStarted(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +86,8 @@ class CallContext(msgspec.Struct, kw_only=True):
     origin: Literal["step", "code"] = "step"
     #: Resolutions of this execution, shared by its steps: a bare name keeps its meaning.
     resolved: dict[str, ToolRef] = {}
+    #: Told of the calls' progress: how far, of how much, in words.
+    on_progress: Callable[[float, float | None, str | None], None] | None = None
     #: Calls made so far in this attempt; the gateway counts.
     calls: int = 0
 

@@ -7,8 +7,9 @@ that fails matters only to names that it might have offered.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
+from functools import partial
 
 import msgspec
 
@@ -139,6 +140,19 @@ class ToolCatalog:
     def _shown(self, ref: ToolRef) -> str:
         """Return the bare name under which a tool is known: its own with the server's prefix."""
         return self._configs.get(ref.server, _ENABLED).prefix + ref.name
+
+    def subscribe(self, on_change: Callable[[str], None]) -> Callable[[], None]:
+        """Have a function called with a source's name soon after what it offers may have changed.
+
+        That is a changed list, a server that comes or one that goes; return what ends the subscription.
+        """
+        ends = [source.subscribe(partial(on_change, name)) for name, source in self._sources.items()]
+
+        def end() -> None:
+            for one in ends:
+                one()
+
+        return end
 
     async def close(self) -> None:
         """Stop all sources at once."""

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from ael import __version__
-from ael.tools.jsonrpc import InvalidAnswer, Peer, PeerTimeout, RpcError
+from ael.tools.jsonrpc import InvalidAnswer, OnProgress, Peer, PeerTimeout, RpcError
 
 HANDSHAKE_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 MODERN_VERSIONS = ("2026-07-28",)
@@ -47,6 +47,14 @@ class CallResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     structured_content: Any = None
     is_error: bool = False
     result_type: str = "complete"
+    #: The result as the server gave it, unchanged: with every key of every block, and `_meta`.
+    raw: dict[str, Any] = {}
+
+    @classmethod
+    def parse(cls, raw: dict[str, Any]) -> CallResult:
+        """Return a result as its parts; raises `msgspec.ValidationError`."""
+        # What has the name of our field is the server's, not ours.
+        return msgspec.structs.replace(msgspec.convert({**raw, "raw": {}}, cls), raw=raw)
 
 
 class _ListResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -156,11 +164,21 @@ class McpClient:
         raise InvalidAnswer(f"the list of tools has more than {_MOST_PAGES} pages")
 
     async def call_tool(
-        self, name: str, arguments: dict[str, Any], *, timeout_seconds: float, meta: dict[str, Any]
+        self,
+        name: str,
+        arguments: dict[str, Any],
+        *,
+        timeout_seconds: float,
+        meta: dict[str, Any],
+        on_progress: OnProgress | None = None,
     ) -> CallResult:
         """Call a tool; raises `RpcError`, `PeerGone`, `PeerTimeout` or `InvalidAnswer`."""
         params = self._params({"name": name, "arguments": arguments}, meta)
-        result = await self.peer.request("tools/call", params, timeout_seconds, CallResult)
+        raw = await self.peer.request("tools/call", params, timeout_seconds, dict[str, Any], on_progress)
+        try:
+            result = CallResult.parse(raw)
+        except msgspec.ValidationError as error:
+            raise InvalidAnswer(f"the result of the tool is not valid: {error}") from error
         if result.result_type != "complete":
             raise InvalidAnswer("the tool asks for input from a person, which a workflow cannot give")
         return result

@@ -75,7 +75,13 @@ class Gateway:
         number: int,
     ) -> JSONValue:
         meta: dict[str, Any] = {IDEMPOTENCY_KEY: f"{context.key}/{number}", ATTEMPT: context.attempt}
-        result = await source.call(info.ref.name, dict(params), timeout_seconds=context.timeout_seconds, meta=meta)
+        result = await source.call(
+            info.ref.name,
+            dict(params),
+            timeout_seconds=context.timeout_seconds,
+            meta=meta,
+            on_progress=context.on_progress,
+        )
         if result.is_error:
             raise _tool_error(name, result)
         value = to_data(result)

@@ -183,7 +183,7 @@ class HttpPeer(Peer):
                 data, error.message = {"status": self.refusal[0]}, self.refusal[1]
             self._answered(message.id, None, {"code": error.code, "message": error.message, "data": data})
         elif isinstance(message, JSONRPCNotification):
-            self._on_notification(message.method, message.params or {})
+            self._notified(message.method, message.params or {})
         else:
             self._asked(message.id, message.method)
 

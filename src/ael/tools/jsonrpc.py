@@ -10,7 +10,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import msgspec
 
@@ -22,6 +22,8 @@ _OPENING = frozenset({"initialize", "server/discover"})
 
 T = TypeVar("T")
 Notify = Callable[[str, dict[str, Any]], None]
+#: Told of a call's progress: how far, of how much, in words; the last two where the peer says them.
+OnProgress = Callable[[float, float | None, str | None], None]
 
 
 class RpcError(Exception):
@@ -53,6 +55,7 @@ class Peer(ABC):
         self._on_notification = on_notification
         self._loop = asyncio.get_running_loop()
         self._pending: dict[int, asyncio.Future[Any]] = {}
+        self._progress: dict[int, OnProgress] = {}
         self._last_id = 0
         #: What was no message, shortened, for diagnosis.
         self.noise: deque[str] = deque(maxlen=20)
@@ -89,11 +92,19 @@ class Peer(ABC):
 
     # -- outbound -----------------------------------------------------------------------------------------------
 
-    async def request(self, method: str, params: dict[str, Any] | None, timeout_seconds: float, shape: type[T]) -> T:
+    async def request(
+        self,
+        method: str,
+        params: dict[str, Any] | None,
+        timeout_seconds: float,
+        shape: type[T],
+        on_progress: OnProgress | None = None,
+    ) -> T:
         """Send a request and return its result.
 
         Raises `RpcError`, `PeerGone`, `PeerTimeout` or `InvalidAnswer`. On a time-out and on cancellation the peer
-        is told, except for the requests that open a session, which may not be cancelled.
+        is told, except for the requests that open a session, which may not be cancelled. Progress does not move the
+        time limit.
         """
         if self.ended is not None:
             raise PeerGone(self.ended)
@@ -103,6 +114,9 @@ class Peer(ABC):
         answer: asyncio.Future[Any] = self._loop.create_future()
         self._pending[number] = answer
         timer = self._loop.call_later(timeout_seconds, _expire, answer)
+        if on_progress is not None:
+            params = {**(params or {}), "_meta": {**((params or {}).get("_meta") or {}), "progressToken": number}}
+            self._progress[number] = on_progress
         body: dict[str, Any] = {"jsonrpc": "2.0", "id": number, "method": method}
         if params is not None:
             body["params"] = params
@@ -117,6 +131,7 @@ class Peer(ABC):
         finally:
             timer.cancel()
             del self._pending[number]
+            self._progress.pop(number, None)
         try:
             return await self._shaped(result, shape)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
@@ -138,6 +153,20 @@ class Peer(ABC):
             future.set_exception(failure)
         else:
             future.set_result(result)
+
+    def _notified(self, method: str, params: dict[str, Any]) -> None:
+        if method != "notifications/progress":
+            self._on_notification(method, params)
+            return
+        token, progress, total, said = (params.get(key) for key in ("progressToken", "progress", "total", "message"))
+        listener = self._progress.get(_number(token)) if isinstance(token, int | str) else None
+        if listener is None or not _is_number(progress):
+            self.noise.append(f"progress of nothing: token {token!r}"[:200])
+            return
+        # By the loop and in order, so that what listens cannot break the connection.
+        self._loop.call_soon(
+            listener, progress, total if _is_number(total) else None, said if isinstance(said, str) else None
+        )
 
     def _asked(self, given: int | str, method: str) -> None:
         """Answer a request of the peer: it gets a pong, and nothing else that it may want."""
@@ -164,6 +193,10 @@ class Peer(ABC):
 def _expire(answer: asyncio.Future[Any]) -> None:
     if not answer.done():
         answer.set_exception(PeerTimeout())
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _number(given: int | str | None) -> int:

@@ -18,13 +18,16 @@ import msgspec
 from ael.errors import AelError, McpConnectionFailed, ToolFailed, ToolTimeout, ToolUnavailable
 from ael.tools import ToolInfo, ToolRef
 from ael.tools.client import CallResult, McpClient
-from ael.tools.jsonrpc import InvalidAnswer, PeerGone, PeerTimeout, RpcError
+from ael.tools.jsonrpc import InvalidAnswer, OnProgress, PeerGone, PeerTimeout, RpcError
 from ael.tools.stdio import ProcessPeer
 
 Status = Literal["stopped", "starting", "ready", "restarting", "failed", "disabled"]
 
 #: Restarts wait so long at first and at most, seconds; a server that died this often in a row has failed.
 _FIRST_BACKOFF, _LONGEST_BACKOFF, _MOST_RESTARTS = 0.1, 5.0, 5
+
+#: Seconds in which changes count as one.
+_TOLD_AFTER = 0.05
 
 
 #: HTTP statuses of a client's error after which trying again may help; other 4xx say no.
@@ -65,6 +68,34 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     max_concurrency: int = 16
 
 
+class Changes:
+    """Tells of changes, once for many of them that come in a storm."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[object, Callable[[], None]] = {}
+        self._due: asyncio.TimerHandle | None = None
+
+    def subscribe(self, on_change: Callable[[], None]) -> Callable[[], None]:
+        """Add a listener; return what removes it."""
+        key = object()
+        self._listeners[key] = on_change
+
+        def end() -> None:
+            self._listeners.pop(key, None)
+
+        return end
+
+    def tell(self) -> None:
+        """Call every listener within a moment."""
+        if self._listeners and self._due is None:
+            self._due = asyncio.get_running_loop().call_later(_TOLD_AFTER, self._call)
+
+    def _call(self) -> None:
+        self._due = None
+        for listener in tuple(self._listeners.values()):
+            listener()
+
+
 class ToolSource(Protocol):
     """Something that offers tools: a server, or a fake."""
 
@@ -75,9 +106,19 @@ class ToolSource(Protocol):
         ...
 
     async def call(
-        self, tool: str, params: dict[str, Any], *, timeout_seconds: float | None, meta: dict[str, Any]
+        self,
+        tool: str,
+        params: dict[str, Any],
+        *,
+        timeout_seconds: float | None,
+        meta: dict[str, Any],
+        on_progress: OnProgress | None = None,
     ) -> CallResult:
         """Call a tool by its own name; raises `ToolTimeout`, `ToolUnavailable` or `ToolFailed`."""
+        ...
+
+    def subscribe(self, on_change: Callable[[], None]) -> Callable[[], None]:
+        """Have a function called soon after what is offered may have changed; return what ends that."""
         ...
 
     async def close(self) -> None:
@@ -105,6 +146,7 @@ class McpServer:
         self._stderr: Callable[[], list[str]] = list
         self._tools: list[ToolInfo] | None = None
         self._listing = asyncio.Lock()
+        self._changes = Changes()
         #: Deaths since it last answered a call.
         self._restarts = 0
         self._calls = asyncio.Semaphore(config.max_concurrency)
@@ -124,7 +166,13 @@ class McpServer:
             return self._tools
 
     async def call(
-        self, tool: str, params: dict[str, Any], *, timeout_seconds: float | None, meta: dict[str, Any]
+        self,
+        tool: str,
+        params: dict[str, Any],
+        *,
+        timeout_seconds: float | None,
+        meta: dict[str, Any],
+        on_progress: OnProgress | None = None,
     ) -> CallResult:
         """See `ToolSource.call`."""
         seconds = timeout_seconds or self._timeout
@@ -133,7 +181,9 @@ class McpServer:
                 await self._calls.acquire()
                 try:
                     client = await self._ready(seconds)
-                    result = await client.call_tool(tool, params, timeout_seconds=seconds, meta=meta)
+                    result = await client.call_tool(
+                        tool, params, timeout_seconds=seconds, meta=meta, on_progress=on_progress
+                    )
                     self._restarts = 0
                     return result
                 finally:
@@ -154,6 +204,10 @@ class McpServer:
             raise ToolFailed(
                 f"{error.message} (code {error.code})", tool_name=tool, retryable=_may_retry(error)
             ) from error
+
+    def subscribe(self, on_change: Callable[[], None]) -> Callable[[], None]:
+        """See `ToolSource.subscribe`: told of a changed list, of a server that is ready and of one that is not."""
+        return self._changes.subscribe(on_change)
 
     async def close(self) -> None:
         """See `ToolSource.close`."""
@@ -220,6 +274,7 @@ class McpServer:
     def _set(self, status: Status) -> None:
         self.status = status
         self._changed.set()
+        self._changes.tell()
 
     async def _open(self) -> McpClient:
         config = self.config
@@ -268,6 +323,7 @@ class McpServer:
     def _on_notification(self, method: str, params: dict[str, Any]) -> None:
         if method == "notifications/tools/list_changed":
             self._tools = None
+            self._changes.tell()
 
     def _explain(self, error: Exception) -> AelError:
         """Say why a server did not start: command or URL, cause, last words."""
@@ -324,6 +380,7 @@ class McpServer:
                     description=description if isinstance(description, str) else "",
                     input_schema=schema or {},
                     output_schema=output,
+                    definition=tool,
                     repeatable=bool(hints.get("readOnlyHint") is True or hints.get("idempotentHint") is True),
                 )
             )

@@ -188,7 +188,7 @@ class ProcessPeer(Peer, asyncio.SubprocessProtocol):
         if message.method is None:
             self._answered(message.id, message.result, message.error)
         elif message.id is None:
-            self._on_notification(message.method, message.params or {})
+            self._notified(message.method, message.params or {})
         else:
             self._asked(message.id, message.method)
 

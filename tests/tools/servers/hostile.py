@@ -41,7 +41,19 @@ if WAY in {"silent", "garbage"}:
 if WAY == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
+RICH = {
+    "content": [
+        {"type": "text", "text": "seen", "annotations": {"audience": ["user"]}, "_meta": {"k": 1}, "unknown": [1.0]},
+        {"type": "image", "data": "aGk=", "mimeType": "image/png"},
+        {"type": "resource_link", "uri": "file:///x", "name": "x", "size": 3},
+    ],
+    "structuredContent": {"n": 1.0},
+    "isError": False,
+    "_meta": {"trace": "t"},
+    "raw": "mine",
+}
 asked = None
+lists = 0
 for line in sys.stdin:
     message = json.loads(line)
     number, method = message.get("id"), message["method"]
@@ -58,10 +70,18 @@ for line in sys.stdin:
             number, {"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {"name": "h", "version": "1"}}
         )
     elif method == "tools/list":
-        good = {"name": "act", "inputSchema": {"type": "object", "properties": {"n": {"type": "integer"}}}}
+        good: dict[str, object] = {
+            "name": "act",
+            "inputSchema": {"type": "object", "properties": {"n": {"type": "integer"}}},
+        }
         if WAY == "escapes":
             good["description"] = "\x1b[2Jnothing to see\x07 \u202ehere"
-        bad = {"name": "broken", "inputSchema": {"type": "string"}}
+        if WAY == "rich":
+            good |= {"title": "Act", "icons": [{"src": "data:,"}], "_meta": {"a": 1}, "x-more": [1.0]}
+        lists += 1
+        if WAY == "changes" and lists > 1:
+            good["name"] = f"act{lists}"
+        bad: dict[str, object] = {"name": "broken", "inputSchema": {"type": "string"}}
         answer(number, {"tools": [good, bad, 7, {"name": None}]})
     elif method == "tools/call":
         arguments = message["params"].get("arguments", {})
@@ -94,6 +114,19 @@ for line in sys.stdin:
             answer(number, {"isError": True, "content": [{"type": "text", "text": "no such thing"}]})
         elif WAY == "http_404":
             answer(number, {"isError": True, "content": [], "structuredContent": {"status": 404}})
+        elif WAY == "progress":
+            token = message["params"]["_meta"]["progressToken"]
+            for step in (1, True, 2):
+                told = {"progressToken": token, "progress": step, "total": 2, "message": f"step {step}"}
+                say({"jsonrpc": "2.0", "method": "notifications/progress", "params": told})
+            say({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 999, "progress": 1}})
+            answer(number, {"content": [{"type": "text", "text": "done"}]})
+        elif WAY == "rich":
+            answer(number, RICH)
+        elif WAY == "changes":
+            for _ in range(1000):
+                say({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
+            answer(number, {"content": [{"type": "text", "text": "done"}]})
         elif WAY == "half":
             sys.stdout.write('{"jsonrpc":"2.0","id":')
             sys.stdout.flush()
