@@ -214,7 +214,9 @@ def _tool_error(name: str, result: CallResult) -> AelError:
 
 def _may_retry(result: CallResult) -> bool:
     """Return whether trying again may help: not when the tool says no, nor after most HTTP 4xx."""
-    data = to_data(result)
+    meta = result.raw.get("_meta")
+    told = meta.get("error") if isinstance(meta, dict) else None
+    data = to_data(result) if told is None else told
     if not isinstance(data, dict):
         return True
     said = data.get("retryable")

@@ -371,6 +371,9 @@ class McpServer:
             if problem:
                 self.broken[name] = problem
                 continue
+            if why := _unavailable(tool):
+                self.broken[name] = why
+                continue
             annotations = tool.get("annotations")
             hints = annotations if isinstance(annotations, dict) else {}
             description = tool.get("description")
@@ -393,6 +396,13 @@ def _schema_problem(schema: object) -> str | None:
     if schema.get("type", "object") != "object":
         return f"its schema is of type {schema.get('type')!r}, not object"
     return None
+
+
+def _unavailable(tool: dict[str, Any]) -> str:
+    """Return what the native tools say about one that needs something which is not set."""
+    meta = tool.get("_meta")
+    said = meta.get("ael/unavailable") if isinstance(meta, dict) else None
+    return said[:400] if isinstance(said, str) else ""
 
 
 def _words(error: Exception) -> str:

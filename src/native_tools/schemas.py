@@ -1,0 +1,65 @@
+"""JSON Schema: values against schemas that came from anywhere. Nothing is fetched, patterns take linear time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from native_tools.tool import Schema
+
+
+class SchemaUnusable(Exception):
+    """A schema that cannot be used; the message says why."""
+
+
+class Violation(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is wrong with a value."""
+
+    #: The place in the value: `items[2].name`; empty for the whole.
+    path: str
+    message: str
+    #: The keyword of the schema that is broken.
+    keyword: str
+
+
+class Validator:
+    """A schema that is ready to judge values; raises `SchemaUnusable`."""
+
+    def __init__(self, schema: Schema | bool) -> None:
+        import jsonschema_rs  # noqa: PLC0415 # the first call pays for it, not the start
+
+        try:
+            self._validator: Any = jsonschema_rs.validator_for(
+                schema,
+                retriever=_refuse,
+                pattern_options=jsonschema_rs.RegexOptions(),
+                validate_formats=True,
+            )
+        except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
+            raise SchemaUnusable(" ".join(str(error).split())[:400]) from error
+
+    def is_valid(self, value: object) -> bool:
+        """Return whether a value is as the schema wants it."""
+        return bool(self._validator.is_valid(value))
+
+    def violations(self, value: object, most: int) -> tuple[list[Violation], int]:
+        """Return what is wrong, `most` of it, and how much it is in all."""
+        found: list[Violation] = []
+        count = 0
+        for error in self._validator.iter_errors(value):
+            count += 1
+            if len(found) < most:
+                path = _path(error.instance_path)
+                message = " ".join(str(error.message).split())[:400]
+                found.append(Violation(path=path, message=message, keyword=str(error.kind.name)))
+        return found, count
+
+
+def _path(parts: list[str | int]) -> str:
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    return text.removeprefix(".")
+
+
+def _refuse(uri: str) -> Any:  # noqa: ANN401 # never returns
+    raise ValueError(f"it refers to {uri}, and nothing is fetched")

@@ -1,0 +1,44 @@
+"""Data tools, through the server's own process."""
+
+from __future__ import annotations
+
+from tests.native_tools.conftest import failing
+
+PERSON = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "ages": {"type": "array", "items": {"type": "integer"}}},
+    "required": ["name"],
+    "additionalProperties": False,
+}
+
+
+async def test_every_violation_is_listed_with_its_place(call) -> None:
+    assert await call("data_validate", data={"name": "Ada"}, schema=PERSON) == {
+        "valid": True,
+        "errors": [],
+        "error_count": 0,
+    }
+    found = await call("data_validate", data={"ages": [1, "x"], "more": 1}, schema=PERSON)
+    assert (found["valid"], found["error_count"]) == (False, 3)
+    assert {(one["path"], one["keyword"]) for one in found["errors"]} == {
+        ("ages[1]", "type"),
+        ("", "required"),
+        ("", "additionalProperties"),
+    }
+
+
+async def test_many_violations_are_counted_and_some_listed(call) -> None:
+    found = await call("data_validate", data=["x"] * 500, schema={"items": {"type": "integer"}}, max_errors=2)
+    assert (len(found["errors"]), found["error_count"]) == (2, 500)
+
+
+async def test_a_pattern_that_could_take_for_ever_takes_linear_time(call) -> None:
+    found = await call("data_validate", data="a" * 50_000 + "!", schema={"pattern": "^(a+)+$"})
+    assert not found["valid"]
+
+
+async def test_a_schema_that_cannot_be_used_says_why(call) -> None:
+    error = await failing(call, "data_validate", data=1, schema={"$ref": "https://example.org/schema.json"})
+    assert (error.code, error.retryable) == ("TOOL_FAILED", False)
+    assert "nothing is fetched" in error.detail
+    assert "not usable" in (await failing(call, "data_validate", data=1, schema={"type": "nothing"})).detail
