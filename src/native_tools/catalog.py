@@ -5,12 +5,13 @@ from __future__ import annotations
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from native_tools import data
+from native_tools import data, files
 from native_tools.environment import Environment, EnvironmentInvalid
 from native_tools.tool import Tool
 
 #: Group → its tools, in the order of the listing.
 GROUPS: dict[str, tuple[Tool, ...]] = {
+    "files": files.TOOLS,
     "data": data.TOOLS,
 }
 

@@ -15,6 +15,9 @@ from ael.tools import CallContext
 from ael.tools.catalog import ToolCatalog
 from ael.tools.gateway import Gateway
 from ael.tools.servers import McpServer, ServerConfig
+from native_tools.environment import Environment
+from native_tools.server import NativeTools
+from native_tools.tool import ToolError
 
 Call = Callable[..., Awaitable[Any]]
 
@@ -31,10 +34,10 @@ async def native(workspace: Path) -> AsyncIterator[Callable[..., Call]]:
     """Return what starts a server with some environment, and calls its tools."""
     catalogs: list[ToolCatalog] = []
 
-    def make(**variables: str) -> Call:
+    def make(arguments: tuple[str, ...] = ("-m", "native_tools"), **variables: str) -> Call:
         config = ServerConfig(
             command=sys.executable,
-            args=("-m", "native_tools"),
+            args=arguments,
             env={"WORKSPACE_DIR": str(workspace), "PATH": os.environ["PATH"], **variables},
             timeout=60,
             startup_timeout=60,
@@ -61,6 +64,27 @@ async def native(workspace: Path) -> AsyncIterator[Callable[..., Call]]:
 def call(native: Callable[..., Call]) -> Call:
     """Call a tool of a server with a workspace and nothing else set."""
     return native()
+
+
+@pytest.fixture
+def tools(workspace: Path) -> Call:
+    """Call a tool without a process: for what is tried in great numbers."""
+    return calls(NativeTools(Environment(workspace=workspace)))
+
+
+def calls(made: NativeTools) -> Call:
+    """Return what calls tools as the server does, parameters checked."""
+
+    async def call(tool: str, /, **params: Any) -> Any:
+        return await made.call(tool, params)
+
+    return call
+
+
+async def refused(call: Call, tool: str, **params: Any) -> str:
+    with pytest.raises(ToolError) as caught:
+        await call(tool, **params)
+    return caught.value.message
 
 
 async def failing(call: Call, tool: str, **params: Any) -> AelError:
