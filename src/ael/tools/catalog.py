@@ -94,7 +94,9 @@ class ToolCatalog:
         if failures:
             # It may be one of theirs: nobody can tell, and the first one's reason is the best lead.
             error = next(iter(failures.values()))
-            detail = f"tool '{name}' is on no server that runs; {error.detail}"
+            # In our words: what a server said itself does not belong to a tool that may not be its own.
+            why = error.detail if len(self._sources) == 1 else error.values.get("own_words", error.detail)
+            detail = f"tool '{name}' is on no server that runs; {why}"
             raise McpConnectionFailed(detail, suggestion=error.suggestion, tool_name=name) from error
         known = [self._shown(info.ref) for info in offered]
         hint = did_you_mean(name, known, "tool") or "Add a server under mcp.servers in ael-config.yaml."
@@ -104,7 +106,9 @@ class ToolCatalog:
     async def everything(self) -> tuple[list[ToolInfo], dict[str, AelError]]:
         """Return all tools, starting all enabled servers at once, and why servers failed."""
         enabled = [source for name, source in self._sources.items() if self._configs.get(name, _ENABLED).enabled]
-        answers = await asyncio.gather(*(self._offered(source) for source in enabled), return_exceptions=True)
+        answers = await asyncio.gather(
+            *(self._offered(source, is_patient=False) for source in enabled), return_exceptions=True
+        )
         offered: list[ToolInfo] = []
         failures: dict[str, AelError] = {}
         for source, answer in zip(enabled, answers, strict=True):
@@ -120,9 +124,9 @@ class ToolCatalog:
         """Return what one source offers after include and exclude; raises `McpConnectionFailed`."""
         return (await self._offered(self._sources[name])).tools
 
-    async def _offered(self, source: ToolSource) -> _Offer:
+    async def _offered(self, source: ToolSource, *, is_patient: bool = True) -> _Offer:
         """Return what a source offers here; a source gives the same list while nothing has changed."""
-        listed = await source.tools()
+        listed = await source.tools(is_patient=is_patient)
         known = self._offers.get(source.name)
         if known is not None and known.listed is listed:
             return known

@@ -8,7 +8,8 @@ not know it, if it is of the older era.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from contextlib import suppress
+from typing import Any, Literal
 
 import msgspec
 
@@ -23,8 +24,10 @@ _PREFIX = "io.modelcontextprotocol/"
 #: Seconds that a server may take to refuse the modern era before the older one is tried beside it.
 _DISCOVER_PATIENCE = 1.0
 
-#: Most pages of a tools list.
-_MOST_PAGES = 100
+#: Most pages of a list of tools, and most tools.
+_MOST_PAGES, _MOST_TOOLS = 100, 10_000
+
+_FIRST = asyncio.FIRST_COMPLETED
 
 
 class ContentBlock(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -62,37 +65,58 @@ class _ListResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     next_cursor: str | None = None
 
 
+Era = Literal["handshake", "modern"]
+
+
 class McpClient:
     """An MCP session with one server."""
 
     def __init__(self, peer: Peer) -> None:
         self.peer = peer
         self.version = ""
+        #: Whether the server says when its list of tools changes, and wants to be asked to.
+        self.is_to_be_listened_to = False
         self._envelope: dict[str, Any] | None = None
 
+    @property
+    def era(self) -> Era:
+        """The era that both sides speak."""
+        return "modern" if self._envelope is not None else "handshake"
+
     @classmethod
-    async def open(cls, peer: Peer, startup_seconds: float) -> McpClient:
-        """Agree on a protocol version.
+    async def open(cls, peer: Peer, startup_seconds: float, era: Era | None = None) -> McpClient:
+        """Agree on a protocol version; `era` is the one that this server spoke before.
 
         Raises `PeerGone`, `PeerTimeout`, `RpcError` or `InvalidAnswer`; the connection is closed then.
         """
         client = cls(peer)
+        refused: list[RpcError | InvalidAnswer] = []
         try:
             async with asyncio.timeout(startup_seconds):
-                await client._negotiate(startup_seconds)
+                if era != "handshake" or not await client._shake_hands_again(startup_seconds):
+                    await client._negotiate(startup_seconds, refused)
         except TimeoutError:
             await peer.close()
-            raise PeerTimeout from None
+            raise (refused[0] if refused else PeerTimeout()) from None
         except BaseException:
             await peer.close()
             raise
         return client
 
-    async def _negotiate(self, patience: float) -> None:
-        """Try the modern era, and the handshake when the server refuses it.
+    async def _shake_hands_again(self, patience: float) -> bool:
+        """Return whether a server that did so before still opens a session; it may have been updated meanwhile."""
+        try:
+            await self._initialize(patience)
+        except (RpcError, InvalidAnswer):
+            return False
+        return True
+
+    async def _negotiate(self, patience: float, refused: list[RpcError | InvalidAnswer]) -> None:
+        """Try the modern era, and the handshake when the server refuses it; note in `refused` how it did that.
 
         A server that keeps silent is slow to start, or of the older era and without manners: it is asked both ways,
-        and its first yes counts, since a modern server that is slow refuses the handshake later.
+        and its first yes counts, since a modern server that is slow refuses the handshake later. One that refuses the
+        handshake and stays silent otherwise has said no.
         """
         discover = asyncio.create_task(self._discover(patience))
         handshake: asyncio.Task[None] | None = None
@@ -101,13 +125,15 @@ class McpClient:
             if discover.done() and (version := discover.result()):
                 return self._serve_modern(version)
             handshake = asyncio.create_task(self._initialize(patience))
-            waiting: set[asyncio.Task[Any]] = {handshake, discover} if not discover.done() else {handshake}
-            while waiting:
-                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                if discover in done and (version := discover.result()):
-                    return self._serve_modern(version)
-                if handshake in done and handshake.exception() is None:
-                    return None
+            await asyncio.wait((handshake, discover) if not discover.done() else (handshake,), return_when=_FIRST)
+            if not handshake.done() and discover.done() and not discover.result():
+                await asyncio.wait((handshake,))
+            if handshake.done() and (error := handshake.exception()) is not None:
+                if isinstance(error, RpcError | InvalidAnswer):
+                    refused.append(error)
+                await asyncio.wait((discover,), timeout=_DISCOVER_PATIENCE)
+            if discover.done() and (version := discover.result()):
+                return self._serve_modern(version)
             return await handshake
         finally:
             for task in (discover, handshake):
@@ -129,6 +155,9 @@ class McpClient:
             return ""
         offered = answer.get("supportedVersions")
         mutual = [version for version in MODERN_VERSIONS if isinstance(offered, list) and version in offered]
+        capabilities = answer.get("capabilities")
+        tools = capabilities.get("tools") if isinstance(capabilities, dict) else None
+        self.is_to_be_listened_to = isinstance(tools, dict) and tools.get("listChanged") is True
         return mutual[-1] if mutual else ""
 
     async def _initialize(self, patience: float) -> None:
@@ -140,28 +169,43 @@ class McpClient:
         answer = await self.peer.request("initialize", asked, patience, dict[str, Any])
         chosen = answer.get("protocolVersion")
         if chosen not in HANDSHAKE_VERSIONS:
-            raise InvalidAnswer(f"the server chose the protocol version {chosen!r}, which is not known here")
+            raise InvalidAnswer(f"the server chose the protocol version {chosen!r:.80}, which is not known here")
         self.version = chosen
+        self.is_to_be_listened_to = False
         self.peer.agreed(chosen)
         self.peer.notify("notifications/initialized")
+
+    async def listen(self) -> None:
+        """Ask a server of the modern era to say when its tools change, and return when it says no more."""
+        params = self._params({"notifications": {"toolsListChanged": True}})
+        with suppress(RpcError, InvalidAnswer):
+            await self.peer.request("subscriptions/listen", params, None, dict[str, Any])
 
     def _params(self, params: dict[str, Any], meta: dict[str, Any] | None = None) -> dict[str, Any]:
         merged = {**(self._envelope or {}), **(meta or {})}
         return {**params, "_meta": merged} if merged else params
 
     async def list_tools(self, timeout_seconds: float) -> list[dict[str, Any]]:
-        """Return every tool object as the server gives it; one that is no object is left out."""
+        """Return every tool object as the server gives it; one that is no object is left out.
+
+        Raises `RpcError`, `PeerGone`, `PeerTimeout` or `InvalidAnswer`; a list without end is one of these.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout_seconds
         found: list[dict[str, Any]] = []
+        cursors: set[str | None] = {None}
         cursor: str | None = None
-        for _ in range(_MOST_PAGES):
+        while True:
             params = self._params({"cursor": cursor} if cursor else {})
-            page = await self.peer.request("tools/list", params, timeout_seconds, _ListResult)
+            page = await self.peer.request("tools/list", params, max(0.0, until - loop.time()), _ListResult)
             found += [tool for tool in page.tools if isinstance(tool, dict)]
             cursor = page.next_cursor
             if not cursor:
                 self.peer.listed(found)
                 return found
-        raise InvalidAnswer(f"the list of tools has more than {_MOST_PAGES} pages")
+            if cursor in cursors or len(cursors) == _MOST_PAGES or len(found) > _MOST_TOOLS:
+                raise InvalidAnswer(f"its list of tools has no end ({len(cursors)} pages, {len(found)} tools)")
+            cursors.add(cursor)
 
     async def call_tool(
         self,

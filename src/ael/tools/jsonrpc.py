@@ -57,6 +57,9 @@ class Peer(ABC):
         self._pending: dict[int, asyncio.Future[Any]] = {}
         self._progress: dict[int, OnProgress] = {}
         self._last_id = 0
+        #: Set while the peer reads what it is sent.
+        self._writable = asyncio.Event()
+        self._writable.set()
         #: What was no message, shortened, for diagnosis.
         self.noise: deque[str] = deque(maxlen=20)
         #: Why the connection ended; None while it lasts.
@@ -73,16 +76,14 @@ class Peer(ABC):
     async def _shaped(self, result: Any, shape: type[T]) -> T:  # noqa: ANN401 # as the transport gave it
         """Return a result as its type; raises `msgspec.MsgspecError`, `UnicodeError` or `RecursionError`."""
 
-    async def _may_write(self) -> None:  # noqa: B027 # transports that never wait need nothing here
-        """Wait until the peer reads what it was sent."""
-
     @abstractmethod
     async def close(self) -> None:
         """End the connection, within two seconds."""
 
-    def stderr(self) -> list[str]:
-        """Return the last lines of the peer's standard error, where it has one."""
-        return []
+    @property
+    def is_open(self) -> bool:
+        """Whether a request may be sent."""
+        return self.ended is None
 
     def agreed(self, version: str) -> None:  # noqa: B027 # only HTTP repeats it
         """Take notice of the protocol version of a session."""
@@ -96,7 +97,7 @@ class Peer(ABC):
         self,
         method: str,
         params: dict[str, Any] | None,
-        timeout_seconds: float,
+        timeout_seconds: float | None,
         shape: type[T],
         on_progress: OnProgress | None = None,
     ) -> T:
@@ -106,36 +107,53 @@ class Peer(ABC):
         is told, except for the requests that open a session, which may not be cancelled. Progress does not move the
         time limit.
         """
-        if self.ended is not None:
-            raise PeerGone(self.ended)
-        await self._may_write()
         self._last_id += 1
         number = self._last_id
         answer: asyncio.Future[Any] = self._loop.create_future()
         self._pending[number] = answer
-        timer = self._loop.call_later(timeout_seconds, _expire, answer)
+        timer = None if timeout_seconds is None else self._loop.call_later(timeout_seconds, _expire, answer)
         if on_progress is not None:
             params = {**(params or {}), "_meta": {**((params or {}).get("_meta") or {}), "progressToken": number}}
             self._progress[number] = on_progress
         body: dict[str, Any] = {"jsonrpc": "2.0", "id": number, "method": method}
         if params is not None:
             body["params"] = params
+        was_sent = False
         try:
-            self._write(body)
+            was_sent = await self._send_when_read(body, answer)
             result = await answer
         except (asyncio.CancelledError, PeerTimeout) as error:
-            if method not in _OPENING:
+            if was_sent and method not in _OPENING:
                 reason = "timeout" if isinstance(error, PeerTimeout) else "cancelled"
                 self.notify("notifications/cancelled", {"requestId": number, "reason": reason})
             raise
         finally:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
             del self._pending[number]
             self._progress.pop(number, None)
         try:
             return await self._shaped(result, shape)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise InvalidAnswer(f"the answer to {method} is not valid: {error}") from error
+
+    async def _send_when_read(self, body: dict[str, Any], answer: asyncio.Future[Any]) -> bool:
+        """Send a request, once the peer reads what it was sent before; return whether that came before the answer."""
+        if self.ended is not None:
+            raise PeerGone(self.ended)
+        if not self._writable.is_set():
+            waiting = self._loop.create_task(self._writable.wait())
+            try:
+                await asyncio.wait((waiting, answer), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                waiting.cancel()
+        if answer.done():
+            return False
+        if not self.is_open:
+            # It is about to end; when it has, the answer says how.
+            return False
+        self._write(body)
+        return True
 
     def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
         """Send a notification."""
@@ -169,10 +187,13 @@ class Peer(ABC):
         )
 
     def _asked(self, given: int | str, method: str) -> None:
-        """Answer a request of the peer: it gets a pong, and nothing else that it may want."""
+        """Answer a request of the peer: it gets a pong and no person's answer, and nothing else that it may want."""
         answer: dict[str, Any] = {"jsonrpc": "2.0", "id": given}
         if method == "ping":
             answer["result"] = {}
+        elif method == "elicitation/create":
+            # Nobody is there whom it could ask: the tool may go on without.
+            answer["result"] = {"action": "decline"}
         else:
             answer["error"] = {"code": METHOD_NOT_FOUND, "message": f"{method} is not offered by this client"}
         self._write(answer)
@@ -183,6 +204,11 @@ class Peer(ABC):
         self._fail_all(PeerGone(self.ended))
         if not self.gone.done():
             self.gone.set_result(None)
+
+    def _fail(self, number: int, error: Exception) -> None:
+        future = self._pending.get(number)
+        if future is not None and not future.done():
+            future.set_exception(error)
 
     def _fail_all(self, error: Exception) -> None:
         for future in self._pending.values():

@@ -36,7 +36,7 @@ class ScriptedTools:
         self._changes = Changes()
         self._infos = [self._info(tool, (schemas or {}).get(tool, {"type": "object"})) for tool in answers]
 
-    async def tools(self) -> list[ToolInfo]:
+    async def tools(self, *, is_patient: bool = True) -> list[ToolInfo]:
         """See `ToolSource.tools`."""
         return self._infos
 

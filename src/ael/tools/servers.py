@@ -1,34 +1,50 @@
 """MCP servers: one owner task each, which holds the connection for its whole life.
 
 A server starts when it is first needed and is restarted with backoff when it dies; calls in flight then fail, they
-are never repeated here. Above stands the catalog.
+are never repeated here. One that has failed is tried again by the next need, not before a growing pause is over.
+Above stands the catalog.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-import shlex
-import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Literal, Protocol
 
-import msgspec
-
-from ael.errors import AelError, McpConnectionFailed, ToolFailed, ToolTimeout, ToolUnavailable
-from ael.tools import ToolInfo, ToolRef
+from ael.errors import ToolFailed, ToolTimeout, ToolUnavailable
+from ael.tools import ToolInfo, bulk
 from ael.tools.client import CallResult, McpClient
-from ael.tools.jsonrpc import InvalidAnswer, OnProgress, PeerGone, PeerTimeout, RpcError
-from ael.tools.stdio import ProcessPeer
+from ael.tools.connections import Connector, Failure, ServerConfig, ToolFilter, words
+from ael.tools.jsonrpc import METHOD_NOT_FOUND, InvalidAnswer, OnProgress, PeerGone, PeerTimeout, RpcError
+from ael.tools.offers import Offers, sift
+from ael.tools.stderr import visible
+
+__all__ = ["RETRYABLE_STATUS", "Changes", "McpServer", "ServerConfig", "Status", "ToolFilter", "ToolSource"]
 
 Status = Literal["stopped", "starting", "ready", "restarting", "failed", "disabled"]
 
 #: Restarts wait so long at first and at most, seconds; a server that died this often in a row has failed.
 _FIRST_BACKOFF, _LONGEST_BACKOFF, _MOST_RESTARTS = 0.1, 5.0, 5
 
+#: Seconds after which a failed server may be tried again, at first and at most.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 60.0
+
+#: Seconds that stopping may take.
+_STOPPING = 2.0
+
+#: Seconds after which a server that still runs counts as one that works.
+_STEADY = 30.0
+
 #: Seconds in which changes count as one.
 _TOLD_AFTER = 0.05
 
+#: Seconds between two attempts to listen to a server that stopped telling of changes, at first and at most.
+_FIRST_DEAFNESS, _LONGEST_DEAFNESS = 1.0, 60.0
+
+#: Tools of a list that are looked at on the event loop.
+_FEW_TOOLS = 50
 
 #: HTTP statuses of a client's error after which trying again may help; other 4xx say no.
 RETRYABLE_STATUS = frozenset({408, 425, 429})
@@ -36,36 +52,38 @@ RETRYABLE_STATUS = frozenset({408, 425, 429})
 #: Codes of JSON-RPC for a request that is wrong as it stands.
 _WRONG_REQUEST = frozenset({-32700, -32600, -32601, -32602})
 
-#: What servers answer to a POST that they do not know.
-_NOT_STREAMABLE = frozenset({400, 404, 405, 415})
 
+class ToolSource(Protocol):
+    """Something that offers tools: a server, or a fake."""
 
-class ToolFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which tools of a server are offered; patterns with `*`."""
+    name: str
 
-    include: tuple[str, ...] = ("*",)
-    exclude: tuple[str, ...] = ()
+    async def tools(self, *, is_patient: bool = True) -> list[ToolInfo]:
+        """Return what is offered, starting what must run for it; raises `McpConnectionFailed`.
 
+        Who is not patient does not wait for a source that has failed and is being tried again.
+        """
+        ...
 
-class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """How a server is reached; exactly one of `command` and `url`. Times in seconds."""
+    async def call(
+        self,
+        tool: str,
+        params: dict[str, Any],
+        *,
+        timeout_seconds: float | None,
+        meta: dict[str, Any],
+        on_progress: OnProgress | None = None,
+    ) -> CallResult:
+        """Call a tool by its own name; raises `ToolTimeout`, `ToolUnavailable` or `ToolFailed`."""
+        ...
 
-    #: Split like a shell would, without a shell.
-    command: str | None = None
-    args: tuple[str, ...] = ()
-    env: dict[str, str] = {}
-    cwd: str | None = None
-    url: str | None = None
-    headers: dict[str, str] = {}
-    transport: Literal["stdio", "http", "sse"] | None = None
-    #: Of one call; None: `execution.step_timeout`.
-    timeout: float | None = None
-    startup_timeout: float = 20.0
-    enabled: bool = True
-    tools: ToolFilter = ToolFilter()
-    prefix: str = ""
-    max_result_bytes: int = 32 * 1024 * 1024
-    max_concurrency: int = 16
+    def subscribe(self, on_change: Callable[[], None]) -> Callable[[], None]:
+        """Have a function called soon after what is offered may have changed; return what ends that."""
+        ...
+
+    async def close(self) -> None:
+        """Stop."""
+        ...
 
 
 class Changes:
@@ -96,36 +114,6 @@ class Changes:
             listener()
 
 
-class ToolSource(Protocol):
-    """Something that offers tools: a server, or a fake."""
-
-    name: str
-
-    async def tools(self) -> list[ToolInfo]:
-        """Return what is offered, starting what must run for it; raises `McpConnectionFailed`."""
-        ...
-
-    async def call(
-        self,
-        tool: str,
-        params: dict[str, Any],
-        *,
-        timeout_seconds: float | None,
-        meta: dict[str, Any],
-        on_progress: OnProgress | None = None,
-    ) -> CallResult:
-        """Call a tool by its own name; raises `ToolTimeout`, `ToolUnavailable` or `ToolFailed`."""
-        ...
-
-    def subscribe(self, on_change: Callable[[], None]) -> Callable[[], None]:
-        """Have a function called soon after what is offered may have changed; return what ends that."""
-        ...
-
-    async def close(self) -> None:
-        """Stop."""
-        ...
-
-
 class McpServer:
     """A server that is a process, or is reached by a URL; implements `ToolSource`."""
 
@@ -133,37 +121,65 @@ class McpServer:
         self.name = name
         self.config = config
         self.status: Status = "stopped" if config.enabled else "disabled"
-        #: Why it failed.
+        #: Why it failed, or is restarted.
         self.reason = ""
-        #: Tools that were left out, and why.
-        self.broken: dict[str, str] = {}
         self._timeout = config.timeout or default_timeout
+        self._connector = Connector(config, self._on_notification)
         self._owner: asyncio.Task[None] | None = None
         self._client: McpClient | None = None
-        self._failure: AelError | None = None
         self._changed = asyncio.Event()
         self._stop = asyncio.Event()
-        self._stderr: Callable[[], list[str]] = list
-        self._tools: list[ToolInfo] | None = None
+        #: The last failure, until it is ready again; when it may be tried again, and failures in a row.
+        self._failure: Failure | None = None
+        self._retry_at = 0.0
+        self._failures = 0
+        #: Deaths since it last answered a call, or ran for long.
+        self._deaths = 0
+        self._offers: Offers | None = None
+        #: Counts what may have changed the list, and which of these the list in hand is of.
+        self._generation = 0
+        self._listed = -1
         self._listing = asyncio.Lock()
         self._changes = Changes()
-        #: Deaths since it last answered a call.
-        self._restarts = 0
         self._calls = asyncio.Semaphore(config.max_concurrency)
 
     # -- the Protocol -------------------------------------------------------------------------------------------
 
-    async def tools(self) -> list[ToolInfo]:
-        """See `ToolSource.tools`."""
+    async def tools(self, *, is_patient: bool = True) -> list[ToolInfo]:
+        """See `ToolSource.tools`; while a server is down, it offers what it offered."""
+        self._check_enabled(self.name)
+        self._start_if_due()
+        if self._offers is not None and (self._listed == self._generation or not self._is_ready):
+            return self._offers.tools
+        if self._failure is not None and not self._is_ready and not is_patient:
+            raise self._failure.error(self.name)
         async with self._listing:
-            if self._tools is None:
-                client = await self._ready(self.config.startup_timeout)
-                try:
-                    listed = await client.list_tools(self._timeout)
-                except (RpcError, PeerGone, PeerTimeout, InvalidAnswer) as error:
-                    raise self._failed(f"it does not list its tools: {_words(error)}") from error
-                self._tools = self._offered(listed)
-            return self._tools
+            if self._offers is None or self._listed != self._generation:
+                await self._list()
+            assert self._offers is not None
+            return self._offers.tools
+
+    async def _list(self) -> None:
+        # It may also take its time to be stopped when it has failed.
+        seconds = self.config.startup_timeout + _STOPPING
+        try:
+            client = await self._ready(asyncio.get_running_loop().time() + seconds, self.name)
+        except TimeoutError:
+            why = f"it is not ready after {seconds:g}s" + (f": {self.reason}" if self.reason else "")
+            raise Failure(why=why).error(self.name) from None
+        generation = self._generation
+        try:
+            listed = await client.list_tools(self._timeout)
+        except (RpcError, PeerGone, PeerTimeout, InvalidAnswer) as error:
+            if not isinstance(error, RpcError) or error.code != METHOD_NOT_FOUND:
+                said = f": {words(error)}" if isinstance(error, RpcError) else ""
+                why = "it does not list its tools" + ("" if said else f": {words(error)}")
+                raise Failure(why=why, said=said).error(self.name) from error
+            # It is of use for other things.
+            listed = []
+        few = len(listed) <= _FEW_TOOLS
+        self._offers = sift(self.name, listed) if few else await bulk.in_thread(sift, self.name, listed)
+        self._listed = generation
 
     async def call(
         self,
@@ -174,36 +190,46 @@ class McpServer:
         meta: dict[str, Any],
         on_progress: OnProgress | None = None,
     ) -> CallResult:
-        """See `ToolSource.call`."""
+        """See `ToolSource.call`; all that it waits for lies within its time: its turn, a restart, the answer."""
         seconds = timeout_seconds or self._timeout
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
         try:
-            async with asyncio.timeout(seconds):
-                await self._calls.acquire()
-                try:
-                    client = await self._ready(seconds)
-                    result = await client.call_tool(
-                        tool, params, timeout_seconds=seconds, meta=meta, on_progress=on_progress
-                    )
-                    self._restarts = 0
-                    return result
-                finally:
-                    self._calls.release()
-        except (PeerTimeout, TimeoutError) as error:
-            raise ToolTimeout(
-                f"server '{self.name}' did not answer in time; the call was cancelled there",
-                tool_name=tool,
-                timeout_seconds=f"{seconds:g}",
-            ) from error
+            await self._take_turn(until)
+        except TimeoutError:
+            detail = f"{self.config.max_concurrency} calls of server '{self.name}' run, and none of them ended in time"
+            raise ToolTimeout(detail, tool_name=tool, timeout_seconds=f"{seconds:g}") from None
+        try:
+            client = await self._ready(until, tool)
+            left = max(0.0, until - loop.time())
+            result = await client.call_tool(tool, params, timeout_seconds=left, meta=meta, on_progress=on_progress)
+        except TimeoutError:
+            why = f": {self.reason}" if self.reason else ""
+            detail = f"server '{self.name}' is {self.status} and was not ready in time{why}"
+            raise ToolUnavailable(detail, tool_name=tool) from None
+        except PeerTimeout as error:
+            detail = f"server '{self.name}' did not answer in time; the call was cancelled there"
+            raise ToolTimeout(detail, tool_name=tool, timeout_seconds=f"{seconds:g}") from error
         except PeerGone as error:
-            raise ToolUnavailable(
-                f"server '{self.name}' went away: {error}{self._last_words()}", tool_name=tool
-            ) from error
+            detail = f"server '{self.name}' went away: {visible(str(error))}{self._connector.last_words()}"
+            raise ToolUnavailable(detail, tool_name=tool) from error
         except InvalidAnswer as error:
-            raise ToolFailed(f"server '{self.name}': {error}", tool_name=tool, retryable=False) from error
+            detail = f"server '{self.name}': {visible(str(error))}"
+            raise ToolFailed(detail, tool_name=tool, retryable=False) from error
         except RpcError as error:
-            raise ToolFailed(
-                f"{error.message} (code {error.code})", tool_name=tool, retryable=_may_retry(error)
-            ) from error
+            detail = f"{visible(error.message)} (code {error.code})"
+            raise ToolFailed(detail, tool_name=tool, retryable=_may_retry(error)) from error
+        finally:
+            self._calls.release()
+        self._deaths = 0
+        return result
+
+    async def _take_turn(self, until: float) -> None:
+        if not self._calls.locked():
+            await self._calls.acquire()
+            return
+        async with asyncio.timeout_at(until):
+            await self._calls.acquire()
 
     def subscribe(self, on_change: Callable[[], None]) -> Callable[[], None]:
         """See `ToolSource.subscribe`: told of a changed list, of a server that is ready and of one that is not."""
@@ -212,205 +238,161 @@ class McpServer:
     async def close(self) -> None:
         """See `ToolSource.close`."""
         self._stop.set()
+        self._changed.set()
         if self._owner is not None:
-            await self._owner
+            await asyncio.wait((self._owner,))
+
+    # -- what is known of it ------------------------------------------------------------------------------------
+
+    @property
+    def broken(self) -> dict[str, str]:
+        """The tools that were left out, and why."""
+        return dict(self._offers.broken) if self._offers is not None else {}
+
+    def stderr(self) -> list[str]:
+        """Return the last lines of the server's standard error, also of the processes that died."""
+        return self._connector.last_lines.lines()
+
+    @property
+    def _is_ready(self) -> bool:
+        return self._client is not None and self._client.peer.is_open
 
     # -- life ---------------------------------------------------------------------------------------------------
 
-    def stderr(self) -> list[str]:
-        """Return the last lines of the server's standard error."""
-        return self._stderr()
+    async def _ready(self, until: float, tool: str) -> McpClient:
+        """Return the connection, starting the server or waiting for its restart.
 
-    async def _ready(self, seconds: float) -> McpClient:
-        """Return the connection, starting the server or waiting for its restart; raises `McpConnectionFailed`."""
-        if self.status == "disabled":
-            raise ToolUnavailable(
-                f"server '{self.name}' is disabled",
-                suggestion="Set `enabled: true`.",
-                retryable=False,
-                tool_name=self.name,
-            )
-        if self._owner is None or (self._owner.done() and not self._stop.is_set()):
-            self._failure = None
-            self._owner = asyncio.get_running_loop().create_task(self._own(), name=f"mcp server {self.name}")
-        async with asyncio.timeout(seconds + 1):
-            while self._client is None or self._client.peer.ended is not None:
-                if self._failure is not None:
-                    raise self._failure
+        Raises `McpConnectionFailed`, `ToolUnavailable`, or `TimeoutError` at the time `until`.
+        """
+        client = self._client
+        if client is not None and client.peer.is_open:
+            return client
+        self._check_enabled(tool)
+        self._start_if_due()
+        async with asyncio.timeout_at(until):
+            while self._client is None or not self._client.peer.is_open:
+                if self._stop.is_set():
+                    raise ToolUnavailable(f"server '{self.name}' has been stopped", tool_name=tool)
+                if self._failure is not None and (self._owner is None or self._owner.done()):
+                    raise self._failure.error(self.name)
                 self._changed.clear()
                 await self._changed.wait()
         return self._client
 
+    def _check_enabled(self, tool: str) -> None:
+        if self.status == "disabled":
+            detail = f"server '{self.name}' is disabled"
+            raise ToolUnavailable(detail, suggestion="Set `enabled: true`.", retryable=False, tool_name=tool)
+
+    def _start_if_due(self) -> None:
+        """Give a server an owner, unless it has one, has been stopped, or failed a moment ago."""
+        if self._stop.is_set() or (self._owner is not None and not self._owner.done()):
+            return
+        loop = asyncio.get_running_loop()
+        if self._failure is None or loop.time() >= self._retry_at:
+            self._owner = loop.create_task(self._own(), name=f"mcp server {self.name}")
+
     async def _own(self) -> None:
         """Start the server, hold its connection, restart it when it dies, stop it in the end."""
-        self._restarts = 0
-        while not self._stop.is_set():
-            self._set("restarting" if self._restarts else "starting")
-            try:
-                self._client = await self._open()
-            except (OSError, RpcError, PeerGone, PeerTimeout, InvalidAnswer) as error:
-                self._failure = self._explain(error)
-                self.reason = self._failure.detail
-                self._set("failed")
-                return
-            self._tools = None if self._restarts else self._tools
-            self._set("ready")
-            stopping = asyncio.ensure_future(self._stop.wait())
-            await asyncio.wait((self._client.peer.gone, stopping), return_when=asyncio.FIRST_COMPLETED)
+        self._deaths = 0
+        try:
+            while not self._stop.is_set():
+                self._set("restarting" if self._deaths else "starting")
+                failure = await self._hold()
+                if self._stop.is_set():
+                    break
+                self._deaths += 1
+                if failure is not None and (self._deaths == 1 or failure.is_final):
+                    return self._give_up(failure)
+                if self._deaths > _MOST_RESTARTS:
+                    return self._give_up(failure or Failure(why=f"it died {self._deaths} times in a row"))
+                self._set("restarting")
+                pause = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2**self._deaths)
+                await _either(self._stop, _about(pause))
+        finally:
+            if self._status_is_alive:
+                self._set("stopped")
+
+    @property
+    def _status_is_alive(self) -> bool:
+        return self.status not in {"failed", "disabled"}
+
+    async def _hold(self) -> Failure | None:
+        """Connect, hold the connection until it ends or the server is to stop; return why there was none."""
+        try:
+            client = await self._open_unless_stopped()
+        except Exception as error:  # noqa: BLE001 # whatever it is, this server has failed and says why
+            failure = self._connector.explain(error)
+            self.reason = failure.why
+            return failure
+        if client is None:
+            return None
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        self._client, self._failure, self._failures, self.reason = client, None, 0, ""
+        self._generation += 1
+        self._set("ready")
+        listening = loop.create_task(self._listen(client)) if client.is_to_be_listened_to else None
+        stopping = loop.create_task(self._stop.wait())
+        try:
+            await asyncio.wait((client.peer.gone, stopping), return_when=asyncio.FIRST_COMPLETED)
+        finally:
             stopping.cancel()
-            await self._client.close()
-            if self._stop.is_set():
-                break
-            self._restarts += 1
-            if self._restarts > _MOST_RESTARTS:
-                self._failure = self._failed(f"it died {self._restarts} times in a row")
-                self._set("failed")
+            if listening is not None:
+                listening.cancel()
+            self.reason = client.peer.ended or ""
+            await client.close()
+        if loop.time() - begun > _STEADY:
+            self._deaths = 0
+        return None
+
+    async def _open_unless_stopped(self) -> McpClient | None:
+        opening = asyncio.create_task(self._connector.open())
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait((opening, stopping), return_when=asyncio.FIRST_COMPLETED)
+            return await opening if opening.done() else None
+        finally:
+            stopping.cancel()
+            if not opening.done():
+                opening.cancel()
+                await asyncio.wait((opening,))
+
+    async def _listen(self, client: McpClient) -> None:
+        """Have a server of the modern era tell of changes for as long as it is there."""
+        pause = _FIRST_DEAFNESS
+        while True:
+            with suppress(PeerGone):
+                await client.listen()
+            if not client.peer.is_open:
                 return
-            self._set("restarting")
-            pause = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2**self._restarts)
-            await _either(self._stop, pause * (0.5 + random.random() / 2))  # noqa: S311 # jitter, no secret
-        self._set("stopped")
+            await asyncio.sleep(_about(pause))
+            pause = min(_LONGEST_DEAFNESS, pause * 2)
+            # What it did not tell meanwhile.
+            self._list_changed()
+
+    def _give_up(self, failure: Failure) -> None:
+        """Let a server rest until a need comes after a pause that grows with each failure."""
+        self._failure = failure
+        self.reason = failure.why
+        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**self._failures)
+        self._failures += 1
+        self._retry_at = asyncio.get_running_loop().time() + _about(pause)
+        self._set("failed")
 
     def _set(self, status: Status) -> None:
+        if status != self.status:
+            self._changes.tell()
         self.status = status
         self._changed.set()
-        self._changes.tell()
-
-    async def _open(self) -> McpClient:
-        config = self.config
-        # A result is a part of a message: the frame around it needs some room.
-        max_message = config.max_result_bytes + 64 * 1024
-        if config.url is not None:
-            return await self._open_url(config.url, max_message)
-        peer = await ProcessPeer.spawn(
-            [*shlex.split(config.command or ""), *config.args],
-            env=dict(config.env),
-            cwd=config.cwd,
-            max_message=max_message,
-            on_notification=self._on_notification,
-        )
-        self._stderr = peer.stderr
-        return await McpClient.open(peer, config.startup_timeout)
-
-    async def _open_url(self, url: str, max_message: int) -> McpClient:
-        """Connect by streamable HTTP; a server that does not know it may be of the time of SSE (MCP, transports)."""
-        from ael.tools.http import HttpPeer, Transport  # noqa: PLC0415 # a second to import, for those who need it
-
-        async def connect(transport: Transport) -> McpClient:
-            peer = await HttpPeer.connect(
-                url,
-                transport,
-                headers=self.config.headers,
-                max_message=max_message,
-                startup_seconds=self.config.startup_timeout,
-                on_notification=self._on_notification,
-            )
-            return await McpClient.open(peer, self.config.startup_timeout)
-
-        if self.config.transport == "sse":
-            return await connect("sse")
-        try:
-            return await connect("http")
-        except RpcError as refused:
-            status = refused.data.get("status") if isinstance(refused.data, dict) else None
-            if self.config.transport == "http" or status not in _NOT_STREAMABLE:
-                raise
-            try:
-                return await connect("sse")
-            except (RpcError, PeerGone, PeerTimeout, InvalidAnswer):
-                raise refused from None
 
     def _on_notification(self, method: str, params: dict[str, Any]) -> None:
         if method == "notifications/tools/list_changed":
-            self._tools = None
-            self._changes.tell()
+            self._list_changed()
 
-    def _explain(self, error: Exception) -> AelError:
-        """Say why a server did not start: command or URL, cause, last words."""
-        if self.config.url is not None:
-            return self._explain_url(error, self.config.url)
-        command = " ".join([self.config.command or "", *self.config.args])
-        if isinstance(error, FileNotFoundError):
-            program = (shlex.split(self.config.command or "") or [""])[0]
-            missing = f"the directory {self.config.cwd}" if shutil.which(program) else f"the command '{program}'"
-            return self._failed(f"{missing} does not exist", "Install it, or correct the configuration.")
-        why = self._late(error) or _words(error)
-        return self._failed(f"{why} (command: {command}){self._last_words()}")
-
-    def _explain_url(self, error: Exception, url: str) -> AelError:
-        why = f"{self._late(error) or _words(error)} (url: {url})"
-        refused = error.data if isinstance(error, RpcError) else None
-        if isinstance(refused, dict) and refused.get("status") in {401, 403}:
-            return self._failed(why, "Set what it asks for under `headers`, such as Authorization: Bearer ${TOKEN}.")
-        return self._failed(why, "Check that the URL is right and that the server is up.")
-
-    def _late(self, error: Exception) -> str:
-        return f"it did not answer within {self.config.startup_timeout:g}s" if isinstance(error, PeerTimeout) else ""
-
-    def _failed(self, why: str, suggestion: str = "") -> McpConnectionFailed:
-        hint = suggestion or "Run the command by hand to see what it says."
-        return McpConnectionFailed(f"server '{self.name}': {why}", suggestion=hint)
-
-    def _last_words(self) -> str:
-        lines = [line for line in self._stderr() if line.strip()][-5:]
-        return "; it wrote: " + " | ".join(line.strip()[:300] for line in lines) if lines else ""
-
-    # -- tools --------------------------------------------------------------------------------------------------
-
-    def _offered(self, listed: list[dict[str, Any]]) -> list[ToolInfo]:
-        """Return the tools that can be used; the others are noted in `broken`."""
-        self.broken = {}
-        found: list[ToolInfo] = []
-        for tool in listed:
-            name = tool.get("name")
-            if not isinstance(name, str) or not name or len(name) > 256:
-                self.broken[str(name)[:80]] = "its name is not text"
-                continue
-            schema, output = tool.get("inputSchema"), tool.get("outputSchema")
-            problem = _schema_problem(schema) or (_schema_problem(output) if output is not None else None)
-            if problem:
-                self.broken[name] = problem
-                continue
-            if why := _unavailable(tool):
-                self.broken[name] = why
-                continue
-            annotations = tool.get("annotations")
-            hints = annotations if isinstance(annotations, dict) else {}
-            description = tool.get("description")
-            found.append(
-                ToolInfo(
-                    ref=ToolRef(self.name, name),
-                    description=description if isinstance(description, str) else "",
-                    input_schema=schema or {},
-                    output_schema=output,
-                    definition=tool,
-                    repeatable=bool(hints.get("readOnlyHint") is True or hints.get("idempotentHint") is True),
-                )
-            )
-        return found
-
-
-def _schema_problem(schema: object) -> str | None:
-    if not isinstance(schema, dict):
-        return "its schema is not an object"
-    if schema.get("type", "object") != "object":
-        return f"its schema is of type {schema.get('type')!r}, not object"
-    return None
-
-
-def _unavailable(tool: dict[str, Any]) -> str:
-    """Return what the native tools say about one that needs something which is not set."""
-    meta = tool.get("_meta")
-    said = meta.get("ael/unavailable") if isinstance(meta, dict) else None
-    return said[:400] if isinstance(said, str) else ""
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, RpcError):
-        return f"it answered: {error.message}"
-    if isinstance(error, PeerTimeout):
-        return "it did not answer in time"
-    return str(error) or type(error).__name__
+    def _list_changed(self) -> None:
+        self._generation += 1
+        self._changes.tell()
 
 
 def _may_retry(error: RpcError) -> bool:
@@ -421,10 +403,13 @@ def _may_retry(error: RpcError) -> bool:
     return error.code not in _WRONG_REQUEST
 
 
+def _about(seconds: float) -> float:
+    """Return half to all of so many seconds, so that many servers do not come back at once."""
+    return seconds * (0.5 + random.random() / 2)  # noqa: S311 # jitter, no secret
+
+
 async def _either(event: asyncio.Event, seconds: float) -> None:
     """Wait for the event, but not longer than so many seconds."""
-    try:
+    with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
-    except TimeoutError:
-        return

@@ -1,11 +1,13 @@
 """JSON-RPC over the standard streams of a child process: a message is a line of JSON (MCP, stdio transport).
 
-Lines are capped before they are joined, records are typed, and a line that is none of ours costs one call at most.
+Lines are capped before they are joined and worked on in slices of time, records are typed, and a line that is none of
+ours costs one call at most.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
 from collections import deque
@@ -16,15 +18,31 @@ from typing import Any, cast
 
 import msgspec
 
+from ael.tools import bulk
 from ael.tools.jsonrpc import InvalidAnswer, Notify, Peer, T
+from ael.tools.lines import LineReader, number_at_head, number_at_tail
+from ael.tools.stderr import LastLines
 
 #: What a server's process inherits: enough to run, none of our secrets.
 INHERITED = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "USER", "VIRTUAL_ENV", "TZ")
 
-#: Lines above this many bytes are decoded in a thread, so that the event loop is never held up.
-_OFF_LOOP = 512 * 1024
-_STDERR_LINES = 100
-_STDERR_LINE = 2000
+#: Seconds that lines are worked on before others have their turn.
+_TURN = 0.005
+
+#: Large lines that are decoded at the same time; more wait in the pipe.
+_MOST_LARGE = 4
+
+#: Seconds that the end of one stream waits for that of the others: for the last answer, the last words, the exit code.
+_LAST_WORDS = 0.3
+
+#: Seconds that may be spent on what came before the end.
+_BACKLOG = 5.0
+
+#: Bytes of the standard error a second; one who floods it is slowed down.
+_STDERR_BURST, _STDERR_PAUSE = 1024 * 1024, 0.05
+
+#: Bytes that a pipe holds, where the kernel allows it.
+_PIPE = 1024 * 1024
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,20 +60,27 @@ _encode = msgspec.json.Encoder().encode
 class ProcessPeer(Peer, asyncio.SubprocessProtocol):
     """One process and the requests under way on it."""
 
-    def __init__(self, max_message: int, on_notification: Notify) -> None:
+    def __init__(self, max_message: int, on_notification: Notify, last_lines: LastLines) -> None:
         super().__init__(on_notification)
         self._max_message = max_message
-        self._chunks: list[bytes] = []
-        self._size = 0
-        self._skipping = False
+        self._reader = LineReader(max_message, self._too_long)
+        #: Lines that wait for their turn.
+        self._lines: deque[list[bytes]] = deque()
+        self._turn: asyncio.Handle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._writable = asyncio.Event()
-        self._writable.set()
-        self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
-        self._stderr_rest = b""
+        self._last_lines = last_lines
+        self._stderr_burst = 0
+        self._open_pipes = {0, 1, 2}
+        self._finishing: asyncio.Task[None] | None = None
         self.exited: asyncio.Future[int | None] = self._loop.create_future()
+        #: Done when both output streams have ended and the process too.
+        self._all_read: asyncio.Future[None] = self._loop.create_future()
+        #: Set while no line waits and none is worked on.
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._transport: asyncio.SubprocessTransport
         self._stdin: asyncio.WriteTransport
+        self._stdout: asyncio.ReadTransport
         self.pid = 0
 
     @classmethod
@@ -67,18 +92,23 @@ class ProcessPeer(Peer, asyncio.SubprocessProtocol):
         cwd: str | None,
         max_message: int,
         on_notification: Notify,
+        last_lines: LastLines,
     ) -> ProcessPeer:
-        """Start a process; raises `OSError`."""
-        peer = cls(max_message, on_notification)
+        """Start a process in a group of its own; raises `OSError`."""
+        peer = cls(max_message, on_notification, last_lines)
         inherited = {name: value for name in INHERITED if (value := os.environ.get(name)) is not None}
         transport, _ = await peer._loop.subprocess_exec(
             lambda: peer, *command, env=inherited | env, cwd=cwd, start_new_session=True
         )
         peer._transport = transport
         peer.pid = transport.get_pid()
-        stdin = transport.get_pipe_transport(0)
+        stdin, stdout = transport.get_pipe_transport(0), transport.get_pipe_transport(1)
         assert isinstance(stdin, asyncio.WriteTransport)
-        peer._stdin = stdin
+        assert isinstance(stdout, asyncio.ReadTransport)
+        peer._stdin, peer._stdout = stdin, stdout
+        with suppress(OSError, AttributeError):
+            # Sixteen times as much in one go; a system that has no such call reads in smaller parts.
+            fcntl.fcntl(stdout.get_extra_info("pipe").fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
         return peer
 
     # -- asyncio.SubprocessProtocol -----------------------------------------------------------------------------
@@ -88,48 +118,24 @@ class ProcessPeer(Peer, asyncio.SubprocessProtocol):
         if fd == 2:
             self._take_stderr(data)
             return
-        end = data.rfind(b"\n")
-        if end < 0:
-            self._keep(data)
-            return
-        head, rest = data[:end], data[end + 1 :]
-        first, *others = head.split(b"\n")
-        self._keep(first)
-        line, self._chunks, self._size = b"".join(self._chunks), [], 0
-        if self._skipping:
-            self._skipping = False
-        else:
-            self._line(line)
-        for other in others:
-            self._line(other)
-        if rest:
-            self._keep(rest)
-
-    def _keep(self, data: bytes) -> None:
-        """Keep a part of a line, unless the line is too long already."""
-        if self._skipping:
-            return
-        self._size += len(data)
-        if self._size > self._max_message:
-            self._chunks, self._size, self._skipping = [], 0, True
-            self.noise.append(f"a message above {self._max_message} bytes")
-            # Whose answer it is nobody knows without reading it, so everybody is told.
-            self._fail_all(InvalidAnswer(f"a message is larger than {self._max_message} bytes"))
-            return
-        self._chunks.append(data)
+        self._lines += self._reader.feed(data)
+        self._idle.clear()
+        if self._turn is None:
+            self._work()
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
         """See asyncio."""
-        if fd == 1:
-            self._end("the server closed its output")
+        self._open_pipes.discard(fd)
+        if fd != 2:
+            self._finish()
+        self._note_end()
 
     def process_exited(self) -> None:
         """See asyncio."""
-        code = self._transport.get_returncode()
         if not self.exited.done():
-            self.exited.set_result(code)
-        how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-        self._end(f"the server's process ended with {how}")
+            self.exited.set_result(self._transport.get_returncode())
+        self._finish()
+        self._note_end()
 
     def pause_writing(self) -> None:
         """See asyncio."""
@@ -139,50 +145,121 @@ class ProcessPeer(Peer, asyncio.SubprocessProtocol):
         """See asyncio."""
         self._writable.set()
 
-    def _end(self, why: str) -> None:
-        self._writable.set()
-        super()._end(why)
-
     def _take_stderr(self, data: bytes) -> None:
-        *lines, self._stderr_rest = (self._stderr_rest + data).split(b"\n")
-        self._stderr_rest = self._stderr_rest[-_STDERR_LINE:]
-        for line in lines:
-            self._stderr.append(line[:_STDERR_LINE].decode("utf-8", "replace"))
+        self._last_lines.take(data)
+        self._stderr_burst += len(data)
+        if self._stderr_burst > _STDERR_BURST:
+            self._stderr_burst = 0
+            pipe = self._transport.get_pipe_transport(2)
+            if isinstance(pipe, asyncio.ReadTransport) and not pipe.is_closing():
+                pipe.pause_reading()
+                self._loop.call_later(_STDERR_PAUSE, _resume, pipe)
 
-    def stderr(self) -> list[str]:
-        """Return the last lines that the process wrote to its standard error."""
-        rest = self._stderr_rest.decode("utf-8", "replace")
-        return [*self._stderr, *([rest] if rest else [])][-_STDERR_LINES:]
+    # -- the end ------------------------------------------------------------------------------------------------
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a request may be sent."""
+        return self.ended is None and self._finishing is None
+
+    def _note_end(self) -> None:
+        if not self._open_pipes & {1, 2} and self.exited.done() and not self._all_read.done():
+            self._all_read.set_result(None)
+
+    def _finish(self) -> None:
+        if self._finishing is None and self.ended is None:
+            self._finishing = self._loop.create_task(self._read_the_rest(), name=f"last words of process {self.pid}")
+
+    async def _read_the_rest(self) -> None:
+        """End the connection when all is read that came before the end.
+
+        Its streams and the process end in any order, and a grandchild may hold a stream open for ever.
+        """
+        await asyncio.wait((self._all_read,), timeout=_LAST_WORDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_BACKLOG):
+                await self._idle.wait()
+        if not self.exited.done():
+            self._end(f"the server closed its {'output' if 1 not in self._open_pipes else 'input'}")
+            return
+        code = self.exited.result()
+        how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+        self._end(f"the server's process ended with {how}")
+
+    def _end(self, why: str) -> None:
+        self._last_lines.end()
+        super()._end(why)
+        self._writable.set()
 
     # -- inbound ------------------------------------------------------------------------------------------------
 
-    def _line(self, line: bytes) -> None:
-        if not line or line.isspace():
+    def _work(self) -> None:
+        """Take lines until a turn is over; one who floods us waits in the pipe meanwhile."""
+        self._turn = None
+        until = self._loop.time() + _TURN
+        while self._lines and len(self._tasks) < _MOST_LARGE:
+            self._line(self._lines.popleft())
+            if self._loop.time() > until:
+                break
+        if self._lines or len(self._tasks) >= _MOST_LARGE:
+            self._stdout.pause_reading()
+            if len(self._tasks) < _MOST_LARGE:
+                self._turn = self._loop.call_soon(self._work)
             return
-        if len(line) > _OFF_LOOP:
-            task = self._loop.create_task(self._line_in_thread(line))
+        self._stdout.resume_reading()
+        if not self._tasks:
+            self._idle.set()
+
+    def _line(self, chunks: list[bytes]) -> None:
+        size = sum(map(len, chunks))
+        if size > bulk.SLICE:
+            task = self._loop.create_task(self._large_line(chunks))
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(self._large_done)
+            return
+        line = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        if not line or line.isspace():
             return
         try:
             self._message(_decode(line))
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             self._not_a_message(line, error)
 
-    async def _line_in_thread(self, line: bytes) -> None:
+    async def _large_line(self, chunks: list[bytes]) -> None:
+        line = await bulk.in_thread(b"".join, chunks)
+        chunks.clear()
         try:
-            message = await asyncio.to_thread(_decode, line)
+            message = await bulk.in_thread(_decode, line)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             self._not_a_message(line, error)
         else:
             self._message(message)
 
+    def _large_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and self._turn is None and self.ended is None:
+            self._work()
+
+    def _too_long(self, number: int | None, has_ended: bool) -> None:
+        """Fail the call whose answer is too large; all of them where nobody can tell which one it is."""
+        error = InvalidAnswer(f"a message is larger than {self._max_message} bytes")
+        if not has_ended or number is None:
+            self.noise.append(str(error))
+        if number is not None:
+            self._fail(number, error)
+        elif has_ended or len(self._pending) == 1:
+            self._fail_all(error)
+
     def _not_a_message(self, line: bytes, error: Exception) -> None:
         self.noise.append(line[:200].decode("utf-8", "replace"))
-        number = _id_of(line)
-        future = self._pending.get(number) if number is not None else None
-        if future is not None and not future.done():
-            future.set_exception(InvalidAnswer(f"the answer is not valid: {error}"))
+        if line.lstrip()[:1] != b"{" or b'"method"' in line[:4096]:
+            # A line of a log, perhaps with a message of ours in it.
+            return
+        number = number_at_head(line[:256])
+        if number is None:
+            number = number_at_tail(line[-256:])
+        if number is not None:
+            self._fail(number, InvalidAnswer(f"the answer is not valid: {error}"))
 
     def _message(self, message: _Message) -> None:
         if message.method is None:
@@ -193,36 +270,38 @@ class ProcessPeer(Peer, asyncio.SubprocessProtocol):
             self._asked(message.id, message.method)
 
     async def _shaped(self, result: msgspec.Raw, shape: type[T]) -> T:
-        decode = _decoder(cast("Any", shape)).decode
-        found: T = await asyncio.to_thread(decode, result) if len(result) > _OFF_LOOP else decode(result)
+        if len(result) > bulk.SLICE:
+            return msgspec.convert(await bulk.in_thread(bulk.decode, result), shape)
+        found: T = _decoder(cast("Any", shape)).decode(result)
         return found
 
     # -- outbound -----------------------------------------------------------------------------------------------
 
     def _write(self, message: dict[str, Any]) -> None:
-        if self.ended is None:
+        # A peer that does not read gets no answers and no notifications, which nobody waits for, and costs no memory.
+        if self.is_open and (self._writable.is_set() or ("id" in message and "method" in message)):
             self._stdin.write(_encode(message) + b"\n")
 
-    async def _may_write(self) -> None:
-        await self._writable.wait()
-
-    async def close(self, grace: float = 0.8) -> None:
+    async def close(self, grace: float = 0.6) -> None:
         """Stop the process: close its input, then SIGTERM, then SIGKILL, to its whole group; within two seconds."""
         self._end("closed")
+        self._idle.set()
         self._stdin.close()
         for step in (None, signal.SIGTERM, signal.SIGKILL):
             if step is not None:
-                with suppress(ProcessLookupError, PermissionError):
-                    os.killpg(self.pid, step)
-            done, _ = await asyncio.wait((self.exited,), timeout=grace / 2 if step is None else grace)
+                self._signal(step)
+            done, _ = await asyncio.wait((self.exited,), timeout=grace)
             if done:
                 break
-        with suppress(ProcessLookupError, PermissionError):
-            # Children of the server that outlived it.
-            os.killpg(self.pid, signal.SIGKILL)
+        # Children of the server that outlived it.
+        self._signal(signal.SIGKILL)
         self._transport.close()
-        for task in tuple(self._tasks):
+        for task in (*self._tasks, *([self._finishing] if self._finishing else [])):
             task.cancel()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
 
 
 @cache
@@ -230,14 +309,6 @@ def _decoder(shape: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401 # any typ
     return msgspec.json.Decoder(shape)
 
 
-def _id_of(line: bytes) -> int | None:
-    """Return the id of a line that is no message, where it can still be found."""
-    for known in (b'"id":', b'"id" :'):
-        at = line.rfind(known) if len(line) > 4096 else line.find(known)
-        if at >= 0:
-            digits = (
-                line[at + len(known) : at + len(known) + 24].strip(b' "').split(b",")[0].split(b"}")[0].strip(b' "')
-            )
-            if digits.isdigit():
-                return int(digits)
-    return None
+def _resume(pipe: asyncio.ReadTransport) -> None:
+    if not pipe.is_closing():
+        pipe.resume_reading()

@@ -1,0 +1,180 @@
+"""How a server is reached: by its command or its URL, in the era that it spoke before; and why it could not be.
+
+Above stands the owner of the connection, which asks again when it has ended.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from typing import Literal
+
+import msgspec
+
+from ael.errors import McpConnectionFailed
+from ael.tools.client import Era, McpClient
+from ael.tools.jsonrpc import InvalidAnswer, Notify, PeerGone, PeerTimeout, RpcError
+from ael.tools.stderr import LastLines, visible
+from ael.tools.stdio import ProcessPeer
+
+#: What a server answers to a POST that it does not know.
+_NOT_STREAMABLE = frozenset({400, 404, 405, 415})
+
+
+class ToolFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which tools of a server are offered; patterns with `*`."""
+
+    include: tuple[str, ...] = ("*",)
+    exclude: tuple[str, ...] = ()
+
+
+class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How a server is reached; exactly one of `command` and `url`. Times in seconds."""
+
+    #: Split like a shell would, without a shell.
+    command: str | None = None
+    args: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    cwd: str | None = None
+    url: str | None = None
+    headers: dict[str, str] = {}
+    transport: Literal["stdio", "http", "sse"] | None = None
+    #: Of one call; None: `execution.step_timeout`.
+    timeout: float | None = None
+    startup_timeout: float = 20.0
+    enabled: bool = True
+    tools: ToolFilter = ToolFilter()
+    prefix: str = ""
+    max_result_bytes: int = 32 * 1024 * 1024
+    max_concurrency: int = 16
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a server could not be reached."""
+
+    #: In our own words.
+    why: str
+    suggestion: str = "Run the command by hand to see what it says."
+    #: What it said itself: a stranger's words, for errors of its own tools only.
+    said: str = ""
+    #: Whether it is of no use to try again at once.
+    is_final: bool = False
+
+    def error(self, server: str) -> McpConnectionFailed:
+        """Return a new error: each one that is raised is completed by those whom it passes."""
+        own = f"server '{server}': {self.why}"
+        return McpConnectionFailed(f"{own}{self.said}", suggestion=self.suggestion, own_words=own)
+
+
+class Connector:
+    """Reaches one server, again and again."""
+
+    def __init__(self, config: ServerConfig, on_notification: Notify) -> None:
+        self._config = config
+        self._on_notification = on_notification
+        #: What the server's processes wrote to their standard error at last.
+        self.last_lines = LastLines()
+        self._era: Era | None = None
+        self._transport: Literal["http", "sse"] | None = None
+
+    async def open(self) -> McpClient:
+        """Connect; raises `OSError`, `RpcError`, `PeerGone`, `PeerTimeout` or `InvalidAnswer`."""
+        config = self._config
+        # A result is a part of a message: the frame around it needs some room.
+        max_message = config.max_result_bytes + 64 * 1024
+        if config.url is not None:
+            client = await self._open_url(config.url, max_message)
+        else:
+            peer = await ProcessPeer.spawn(
+                [*shlex.split(config.command or ""), *config.args],
+                env=dict(config.env),
+                cwd=config.cwd,
+                max_message=max_message,
+                on_notification=self._on_notification,
+                last_lines=self.last_lines,
+            )
+            client = await McpClient.open(peer, config.startup_timeout, self._era)
+        self._era = client.era
+        return client
+
+    async def _open_url(self, url: str, max_message: int) -> McpClient:
+        """Connect by streamable HTTP; a server that does not know it may be of the time of SSE (MCP, transports)."""
+        from ael.tools.http import HttpPeer, Transport  # noqa: PLC0415 # a second to import, for those who need it
+
+        async def connect(transport: Transport) -> McpClient:
+            peer = await HttpPeer.connect(
+                url,
+                transport,
+                headers=self._config.headers,
+                max_message=max_message,
+                startup_seconds=self._config.startup_timeout,
+                on_notification=self._on_notification,
+            )
+            client = await McpClient.open(peer, self._config.startup_timeout, self._era)
+            self._transport = transport
+            return client
+
+        if self._config.transport == "sse" or self._transport == "sse":
+            return await connect("sse")
+        try:
+            return await connect("http")
+        except RpcError as refused:
+            status = refused.data.get("status") if isinstance(refused.data, dict) else None
+            if self._config.transport == "http" or self._transport == "http" or status not in _NOT_STREAMABLE:
+                raise
+            try:
+                return await connect("sse")
+            except (RpcError, PeerGone, PeerTimeout, InvalidAnswer):
+                raise refused from None
+
+    def explain(self, error: Exception) -> Failure:
+        """Say why a server did not start: command or URL, cause, last words."""
+        config = self._config
+        if config.url is not None:
+            return _explain_url(error, config)
+        if isinstance(error, FileNotFoundError):
+            program = (shlex.split(config.command or "") or [""])[0]
+            missing = f"the directory {config.cwd}" if shutil.which(program) else f"the command '{program}'"
+            return Failure(
+                why=f"{missing} does not exist", suggestion="Install it, or correct the configuration.", is_final=True
+            )
+        command = " ".join([config.command or "", *config.args])
+        why, said = _cause(error, config)
+        return Failure(why=f"{why} (command: {command})", said=said + self.last_words())
+
+    def last_words(self) -> str:
+        """Return the last lines of a server that is gone, as a part of a sentence."""
+        lines = [line for line in self.last_lines.lines() if line.strip()][-5:]
+        return "; it wrote: " + " | ".join(line.strip()[:300] for line in lines) if lines else ""
+
+
+def _explain_url(error: Exception, config: ServerConfig) -> Failure:
+    why, said = _cause(error, config)
+    why = f"{why} (url: {config.url})"
+    refused = error.data if isinstance(error, RpcError) else None
+    if isinstance(refused, dict) and refused.get("status") in {401, 403}:
+        hint = "Set what it asks for under `headers`, such as Authorization: Bearer ${TOKEN}."
+    else:
+        hint = "Check that the URL is right and that the server is up."
+    return Failure(why=why, said=said, suggestion=hint)
+
+
+def _cause(error: Exception, config: ServerConfig) -> tuple[str, str]:
+    """Return the cause in our words, and in those of the server."""
+    if isinstance(error, PeerTimeout):
+        return f"it did not answer within {config.startup_timeout:g}s", ""
+    if isinstance(error, RpcError):
+        status = error.data.get("status") if isinstance(error.data, dict) else None
+        if isinstance(status, int):
+            return words(error), ""
+        return f"it refused the session (code {error.code})", f"; {words(error)}"
+    return words(error), ""
+
+
+def words(error: Exception) -> str:
+    """Return what happened in a call or at the start, on one line."""
+    if isinstance(error, RpcError):
+        return f"it answered: {visible(error.message)}"
+    if isinstance(error, PeerTimeout):
+        return "it did not answer in time"
+    return visible(str(error)) or type(error).__name__

@@ -1,0 +1,104 @@
+"""What a server lists, as tools that can be used, and why the others cannot: one bad tool costs no other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from ael.tools import ToolInfo, ToolRef
+from ael.tools.stderr import visible
+from ael.values import MAX_DEPTH
+from ael.workflow.inputs import schema_problem
+
+#: Names of tools (MCP 2025-11-25, tools): they stand in errors and suggestions, so they are words, not sentences.
+_NAME = re.compile(r"[A-Za-z0-9_\-./:]{1,128}")
+
+#: Most characters of a name in a report.
+_SHOWN = 80
+
+
+class Offers(msgspec.Struct, frozen=True, kw_only=True):
+    """A server's list."""
+
+    tools: list[ToolInfo]
+    #: Names of the tools that cannot be used, and why.
+    broken: dict[str, str]
+
+
+def sift(server: str, listed: Iterable[dict[str, Any]]) -> Offers:
+    """Return the tools of a list as they came, the usable apart from the broken."""
+    found: dict[str, ToolInfo] = {}
+    broken: dict[str, str] = {}
+    for tool in listed:
+        name = tool.get("name")
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            shown = visible(str(name)[:_SHOWN]).replace("\n", " ")
+            broken[shown] = "its name is not 1 to 128 letters, digits and _ - . / :"
+        elif name in found:
+            broken[name] = "it is listed twice"
+        elif problem := _problem(tool):
+            broken[name] = problem
+        elif why := _unavailable(tool):
+            broken[name] = why
+        else:
+            found[name] = _info(ToolRef(server, name), tool)
+    return Offers(tools=[info for name, info in found.items() if name not in broken], broken=broken)
+
+
+def _info(ref: ToolRef, tool: dict[str, Any]) -> ToolInfo:
+    annotations, description = tool.get("annotations"), tool.get("description")
+    hints = annotations if isinstance(annotations, dict) else {}
+    return ToolInfo(
+        ref=ref,
+        description=description if isinstance(description, str) else "",
+        input_schema=tool["inputSchema"],
+        output_schema=tool.get("outputSchema"),
+        definition=tool,
+        repeatable=bool(hints.get("readOnlyHint") is True or hints.get("idempotentHint") is True),
+    )
+
+
+def _problem(tool: dict[str, Any]) -> str:
+    """Return why a tool cannot be used; empty when it can."""
+    if _is_deep(tool):
+        return f"its definition is nested deeper than {MAX_DEPTH} levels"
+    for key, words in (("inputSchema", "its schema"), ("outputSchema", "the schema of its results")):
+        schema = tool.get(key)
+        if schema is None and key == "outputSchema":
+            continue
+        if not isinstance(schema, dict):
+            return f"{words} is not an object"
+        kind = schema.get("type", "object")
+        if kind != "object" and key == "inputSchema":
+            return f"{words} is of type {visible(repr(kind)[:_SHOWN])}, not object"
+        try:
+            said = schema_problem(schema)
+        except RecursionError:
+            said = "it is nested too deep"
+        if said:
+            return f"{words} is not usable: {visible(said)}"
+    return ""
+
+
+def _unavailable(tool: dict[str, Any]) -> str:
+    """Return what the native tools say about one that needs something which is not set."""
+    meta = tool.get("_meta")
+    said = meta.get("ael/unavailable") if isinstance(meta, dict) else None
+    return visible(said[:400]) if isinstance(said, str) else ""
+
+
+def _is_deep(tool: dict[str, Any]) -> bool:
+    level: list[Any] = [tool]
+    for _ in range(MAX_DEPTH):
+        level = [
+            part
+            for one in level
+            for part in (one.values() if isinstance(one, dict) else one)
+            if isinstance(part, dict | list)
+        ]
+        if not level:
+            return False
+    return True
