@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--transport", choices=["stdio", "http"], default="stdio", help="How clients reach it.")
     parser.add_argument("--host", help="The address to listen at; 127.0.0.1.")
     parser.add_argument("--port", type=int, help="The port to listen at, 0 for any free one; 8081.")
-    parser.add_argument("--workspace", metavar="DIR", help="The only directory that file tools reach; this one.")
+    parser.add_argument("--workspace", metavar="DIR", help="The only directory that file tools reach; ./workspace.")
     parser.add_argument("--enable", metavar="NAME", action="append", help="Offer only this tool, group or pattern.")
     parser.add_argument(
         "--server-name", metavar="NAME", action="append", help="A host name by which clients may reach it over HTTP."

@@ -44,7 +44,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
 def read_environment(variables: Mapping[str, str]) -> Environment:
     """Read the variables; raises `EnvironmentInvalid`. Lists are JSON, or words with commas."""
     return Environment(
-        workspace=Path(variables.get("WORKSPACE_DIR") or "."),
+        workspace=Path(variables.get("WORKSPACE_DIR") or "workspace"),
         protected=tuple(Path(one) for one in _words(variables, "NATIVE_TOOLS_PROTECTED")),
         enabled=_words(variables, "NATIVE_TOOLS_ENABLED"),
         allowed_hosts=_words(variables, "NATIVE_TOOLS_ALLOWED_HOSTS"),

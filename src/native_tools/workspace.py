@@ -37,6 +37,8 @@ _LONGEST_PATH = 4096
 #: Entries of protected directories that are looked at to tell whether a file with several names is one of theirs.
 _MOST_PROTECTED = 20_000
 
+_HOW_TO_SET = "Set WORKSPACE_DIR, or tools.native.workspace in AEL's configuration, to another one."
+
 #: The identity of a file on this machine: device and inode.
 Identity = tuple[int, int]
 
@@ -118,6 +120,19 @@ class Workspace:
             raise is_protected(shown)
         return descriptor, identity(reached)
 
+    def check_root(self) -> None:
+        """Refuse a workspace that is, or is in, a protected directory; raises `ToolError`."""
+        here = self._root
+        while True:
+            status = os.fstat(here)
+            if self.protected.holds(status):
+                raise ToolError(f"the workspace is in a directory that belongs to AEL itself. {_HOW_TO_SET}")
+            above = os.open("..", _STEP, dir_fd=here)
+            self._open.append(above)
+            if identity(os.fstat(above)) == identity(status):
+                return
+            here = above
+
     def close(self) -> None:
         """Close every descriptor."""
         for descriptor in self._open:
@@ -139,9 +154,10 @@ def open_workspace(environment: Environment) -> Iterator[Workspace]:
             root = os.open(path, flags)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise ToolError(f"the workspace {path} cannot be opened: {reason}. Set WORKSPACE_DIR.") from error
+        raise ToolError(f"the workspace {path} cannot be opened: {reason}. {_HOW_TO_SET}") from error
     workspace = Workspace(root, Protected(environment.protected))
     try:
+        workspace.check_root()
         yield workspace
     finally:
         workspace.close()

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ael import __version__
+from ael.app.native_tools import NATIVE, SECRETS, native_server, out_of_bounds
 from ael.errors import ConfigInvalid, Location, Problem, nearest
 from ael.observe.masking import Masker
 from ael.sandbox.contract import Limits
@@ -91,7 +92,9 @@ class McpSection(_Section, frozen=True, kw_only=True):
 class NativeTools(_Section, frozen=True, kw_only=True):
     """`tools.native` in its long form."""
 
+    #: Names, groups or patterns of tools; none: all.
     enabled: tuple[str, ...] = ()
+    #: The only directory that file tools reach; `workspace` beside the configuration.
     workspace: str | None = None
 
 
@@ -236,6 +239,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     #: The configuration file, None without one.
     path: Path | None = None
     servers: dict[str, ServerConfig] = {}
+    #: How the native tools are started, by `tools.native` or `ael native-tools`.
+    native: ServerConfig = ServerConfig()
     #: Why no servers are started, when the file may not be trusted with that.
     servers_refused: str = ""
     directories: tuple[Path, ...] = ()
@@ -264,23 +269,34 @@ def load_settings(named: str | None = None, environment: Mapping[str, str] | Non
     found = _find(named, env)
     state = _state_directory(env)
     if found is None:
+        directories: tuple[Path, ...] = (Path("workflows"),)
+        journal = _named_journal(env) or (state and state / _JOURNAL_NAME)
+        bounds = out_of_bounds(Path(), None, directories, journal, state)
         return Settings(
             file=_overridden(ConfigFile(), env),
-            directories=(Path("workflows"),),
+            native=_native(ConfigFile(), Path(), bounds, env),
+            directories=directories,
             state=state,
-            journal=_named_journal(env) or (state and state / _JOURNAL_NAME),
+            journal=journal,
         )
     secrets: list[str] = []
     config = _overridden(_parse(found.text, found.path, env, secrets), env)
     base = found.path.resolve().parent
+    directories, journal = _directories(config, base), _journal(config, base, state, env)
+    native = _native(config, base, out_of_bounds(base, found.path, directories, journal, state), env)
+    servers = {name: _absolute(server, base) for name, server in _servers(config).items()}
+    if config.tools.native:
+        servers[NATIVE] = native
+        secrets += [native.env[name] for name in SECRETS if len(native.env.get(name, "")) >= _SHORTEST_SECRET]
     return Settings(
         file=config,
         path=found.path,
-        servers={name: _absolute(server, base) for name, server in _servers(config).items()},
+        servers=servers,
+        native=native,
         servers_refused=found.distrust,
-        directories=_directories(config, base),
+        directories=directories,
         state=state,
-        journal=_journal(config, base, state, env),
+        journal=journal,
         template_env={name: env[name] for name in config.security.template_env if name in env},
         secrets=tuple(dict.fromkeys(secrets)),
     )
@@ -440,6 +456,20 @@ def _directories(config: ConfigFile, base: Path) -> tuple[Path, ...]:
     return tuple(found)
 
 
+def _native(config: ConfigFile, base: Path, protected: tuple[Path, ...], env: Mapping[str, str]) -> ServerConfig:
+    """Return how the native tools are started, whether they are or not."""
+    section = config.tools.native if isinstance(config.tools.native, NativeTools) else NativeTools()
+    return native_server(
+        base=base,
+        workspace=section.workspace,
+        enabled=section.enabled,
+        allowed_hosts=config.security.allowed_hosts,
+        blocked_hosts=config.security.blocked_hosts,
+        protected=protected,
+        environment=env,
+    )
+
+
 def _absolute(server: ServerConfig, base: Path) -> ServerConfig:
     """Return a server whose paths no longer depend on where we are."""
     if server.cwd is not None:
@@ -591,6 +621,9 @@ def _check_servers(config: ConfigFile, reader: Reader) -> None:
 def _check_server(name: str, server: ServerConfig, path: str, reader: Reader) -> None:
     if not name or "__" in name:
         _wrong(reader, path, f"the server name '{name}' is empty or holds '__'", "Use one `_`.")
+    if name == NATIVE:
+        message = f"'{NATIVE}' is the name of the tools that come with AEL"
+        _wrong(reader, path, message, "Give it another name; `tools.native: true` offers AEL's own tools.")
     if (server.command is None) == (server.url is None):
         _wrong(reader, path, f"server '{name}' needs exactly one of 'command' and 'url'")
     _check_reach(name, server, path, reader)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from ael.app.application import App, Prepared
+from ael.app.native_tools import NATIVE
 from ael.app.tool_check import parameter_hint
 from ael.errors import AelError, ErrorRecord, ParamInvalid
 from ael.journal.fold import Execution
@@ -22,8 +23,6 @@ from ael.workflow.load import load_text
 Source = Literal["mcp", "system", "native"]
 ToolStatus = Literal["available", "unavailable"]
 
-#: The server's name of the tools that come with AEL.
-NATIVE = "native_tools"
 _SYSTEM = "ael"
 _CALL = "tool-call"
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "list": ("workflows", "List registered workflows."),
     "executions": ("executions", "Look at what ran."),
     "tools": ("tools", "Look at tools and their servers, and call one."),
+    "native-tools": ("native_tools", "Serve AEL's own tools to any MCP client."),
     "init": ("init", "Start a project: configuration, example, editor schema."),
     "doctor": ("doctor", "Check whether this machine can run it all."),
     "version": ("version", "Print the version."),
@@ -44,7 +45,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"ael.interfaces.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, f"{cmd_name}_command")
+        command: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         return command
 
     def resolve_command(

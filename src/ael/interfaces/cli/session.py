@@ -7,6 +7,8 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 
+import click
+
 from ael.app.application import App
 from ael.app.settings import Settings, load_settings
 from ael.errors import AelError, ExecutionCancelled
@@ -71,6 +73,15 @@ def with_app(settings: Globals, work: Callable[[App], Awaitable[int]]) -> int:
     except AelError as error:
         print_failure(error, settings)
         return 1
+
+
+def read_settings_or_exit(settings: Globals) -> Settings:
+    """Read the configuration for a command without an application; prints what is wrong with it and exits."""
+    try:
+        return read_settings(settings)
+    except AelError as error:
+        print_failure(error, settings)
+        raise click.exceptions.Exit(1) from error
 
 
 def read_settings(settings: Globals) -> Settings:

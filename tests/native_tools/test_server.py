@@ -1,0 +1,247 @@
+"""The server as a program: the protocol over standard streams and over HTTP, and nothing else on them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from ael.tools import CallContext
+from ael.tools.catalog import ToolCatalog
+from ael.tools.gateway import Gateway
+from ael.tools.servers import McpServer, ServerConfig
+
+ABOUT = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+INITIALIZE = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": ABOUT}
+LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+Talk = Callable[..., list[dict[str, Any]]]
+
+
+def program(*arguments: str, module: str = "native_tools") -> list[str]:
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+@pytest.fixture
+def variables(workspace: Path) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "WORKSPACE_DIR": str(workspace)}
+
+
+@pytest.fixture
+def talk(variables: dict[str, str]) -> Talk:
+    """Send lines to a server and return all that it wrote, as messages."""
+
+    def run(*lines: dict[str, Any] | str, module: str = "native_tools") -> list[dict[str, Any]]:
+        text = "".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines)
+        done = subprocess.run(
+            program(module=module), input=text, env=variables, capture_output=True, text=True, timeout=60, check=True
+        )
+        return sorted((json.loads(line) for line in done.stdout.splitlines()), key=lambda one: str(one.get("id")))
+
+    return run
+
+
+def calling(number: int, name: str, **arguments: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": {"name": name, "arguments": arguments}}
+
+
+def in_order(variables: dict[str, str], *messages: dict[str, Any]) -> list[dict[str, Any]]:
+    """Ask one thing after the other: what is under way when the input ends is given up."""
+    with subprocess.Popen(program(), env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        to_server, from_server = pipes(server)
+        answers = []
+        for message in messages:
+            to_server.write(json.dumps(message).encode() + b"\n")
+            to_server.flush()
+            if "id" in message:
+                answers.append(json.loads(from_server.readline()))
+        to_server.close()
+        assert from_server.read() == b""
+        assert server.wait(60) == 0
+    return answers
+
+
+def pipes(server: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
+    assert server.stdin is not None
+    assert server.stdout is not None
+    return server.stdin, server.stdout
+
+
+def test_the_handshake_era_is_served_and_the_end_of_the_input_ends_it(variables) -> None:
+    answers = in_order(
+        variables,
+        INITIALIZE,
+        INITIALIZED,
+        LIST,
+        calling(2, "fs_write", path="f", content="x"),
+        calling(3, "fs_read", path="g"),
+        calling(4, "fs_raed", path="g"),
+        calling(5, "fs_read", path=1, more=2),
+    )
+    begun, listed, written, failed, unknown, invalid = (answer["result"] for answer in answers)
+    assert begun["serverInfo"]["name"] == "native_tools"
+    assert {"fs_read", "fs_write", "data_validate"} <= {tool["name"] for tool in listed["tools"]}
+    for tool in listed["tools"]:
+        assert tool["title"]
+        assert len(tool["annotations"]) == 4
+        assert_described(tool["inputSchema"])
+        assert_described(tool["outputSchema"])
+    assert written["structuredContent"] == json.loads(written["content"][0]["text"])
+    assert failed["isError"]
+    assert "structuredContent" not in failed
+    assert failed["_meta"]["error"] == {"message": failed["content"][0]["text"], "retryable": False}
+    assert "Did you mean 'fs_read'?" in unknown["content"][0]["text"]
+    assert "path: 1 is not of type" in invalid["content"][0]["text"]
+
+
+def assert_described(schema: dict[str, Any]) -> None:
+    """Each property at any depth says what it is, and no other is let in."""
+    assert schema["additionalProperties"] is False
+    assert set(schema["required"]) <= set(schema["properties"])
+    for about in schema["properties"].values():
+        assert about["description"].endswith(".")
+        for inner in (about, about.get("items", {})):
+            if "properties" in inner:
+                assert_described(inner)
+
+
+def test_lines_that_are_no_messages_cost_nothing(talk) -> None:
+    answers = talk("nonsense", '{"jsonrpc": "2.0"}', "\udcff".encode(errors="replace").decode(), INITIALIZE)
+    assert answers[-1].get("result") or answers[0].get("result")
+
+
+def test_input_may_be_a_file(variables, tmp_path) -> None:
+    (tmp_path / "in").write_text(json.dumps(INITIALIZE) + "\n")
+    with (tmp_path / "in").open() as given:
+        done = subprocess.run(
+            program(module="native_tools.server"),
+            stdin=given,
+            env=variables,
+            capture_output=True,
+            timeout=60,
+            check=True,
+        )
+    assert json.loads(done.stdout)["result"]["serverInfo"]["name"] == "native_tools"
+
+
+def test_nothing_but_the_protocol_can_reach_its_output(variables, workspace) -> None:
+    with subprocess.Popen(
+        program(), env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as server:
+        to_server, from_server = pipes(server)
+        to_server.write(json.dumps(INITIALIZE).encode() + b"\n")
+        to_server.flush()
+        assert b"serverInfo" in from_server.readline()
+        places = [str(Path(f"/proc/{server.pid}/fd/{number}").readlink()) for number in (0, 1, 2)]
+        to_server.close()
+    assert places[0] == "/dev/null"
+    assert places[1] == places[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "more", "part"),
+    [
+        (("--enable", "fs_raed"), {}, "Did you mean 'fs_read'?"),
+        (("--port", "99999"), {}, "0 to 65535"),
+        ((), {"NATIVE_TOOLS_PORT": "http"}, "NATIVE_TOOLS_PORT is 'http'"),
+        ((), {"NATIVE_TOOLS_PROTECTED": "[1]"}, "NATIVE_TOOLS_PROTECTED is no JSON list"),
+        (("--transport", "http", "--host", "0.0.0.0"), {}, "say --insecure"),
+        (("--transport", "http", "--host", "::"), {}, "say --insecure"),
+        (("--transport", "http", "--host", "192.0.2.1", "--insecure"), {}, "cannot listen at 192.0.2.1:8081"),
+    ],
+)
+def test_what_it_is_told_wrong_ends_it_with_the_reason(variables, arguments, more, part) -> None:
+    done = subprocess.run(
+        program(*arguments), env={**variables, **more}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode in {1, 2}
+    assert part in done.stderr
+    assert done.stdout == ""
+
+
+def test_only_what_is_enabled_is_offered(variables) -> None:
+    more = {**variables, "NATIVE_TOOLS_ENABLED": '["fs_r*", "data"]'}
+    listed = in_order(more, INITIALIZE, INITIALIZED, LIST)[-1]["result"]["tools"]
+    names = [tool["name"] for tool in listed]
+    assert names[:2] == ["fs_read", "data_validate"]
+    assert "fs_write" not in names
+
+
+# -- over HTTP --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory) -> Iterator[int]:
+    """Return where a server over HTTP listens, for several tests."""
+    variables = {"PATH": os.environ["PATH"], "WORKSPACE_DIR": str(tmp_path_factory.mktemp("workspace"))}
+    command = program("--transport", "http", "--port", "0", "--server-name", "tools.test")
+    with subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        found = re.search(r"http://127\.0\.0\.1:(\d+)/mcp", server.stderr.readline())
+        assert found is not None
+        yield int(found[1])
+        server.terminate()
+        assert server.wait(60) in {0, -15}
+
+
+def asked(port: int, path: str, **headers: str) -> tuple[int, bytes]:
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("transport", [None, "http"])
+async def test_aels_own_client_calls_it_over_http(port: int, transport) -> None:
+    config = ServerConfig(url=f"http://127.0.0.1:{port}/mcp", transport=transport)
+    catalog = ToolCatalog([McpServer("s", config)], {"s": config})
+
+    async def record(report: object) -> None:
+        pass
+
+    context = CallContext(scope=("*",), record=record, key="exec-1/step", resolved={})
+    try:
+        gateway = Gateway(catalog)
+        await gateway.call("fs_write", {"path": "f", "content": "x" * 5_000_000}, context)
+        found = await gateway.call("fs_read", {"path": "f"}, context)
+    finally:
+        await catalog.close()
+    assert isinstance(found, dict)
+    assert found["size"] == 5_000_000
+
+
+def test_its_health_can_be_asked(port: int) -> None:
+    status, body = asked(port, "/health")
+    assert status == 200
+    assert json.loads(body)["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "tools.test"}, 200),
+        ({"Host": "10.0.0.1:8081"}, 200),
+        ({"Host": "localhost"}, 200),
+        ({"Host": "rebound.example"}, 421),
+        ({"Host": ""}, 421),
+        ({"Origin": "http://localhost:3000"}, 200),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "http://203.0.113.1"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Host": "tools.test", "Origin": "https://tools.test"}, 200),
+    ],
+)
+def test_foreign_pages_and_names_are_refused(port: int, headers, status) -> None:
+    assert asked(port, "/health", **headers)[0] == status
+    assert asked(port, "/mcp", **headers)[0] == (status if status != 200 else 406)
