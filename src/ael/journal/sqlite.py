@@ -15,18 +15,29 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 
 from ael.errors import AelError, ExecutionConflict, JournalUnavailable
 from ael.journal import ExecutionSummary
-from ael.journal.events import TERMINAL, Event, ExecutionStarted
+from ael.journal.events import (
+    TERMINAL,
+    Event,
+    ExecutionStarted,
+    ExecutionSucceeded,
+    StepStarted,
+    StepSucceeded,
+    ToolCalled,
+    ToolReturned,
+)
 from ael.journal.memory import whole_id
 from ael.journal.sealing import Seal
 from ael.journal.summary import status_after
+from ael.values import bulk
 
 Durability = Literal["lazy", "commit", "fsync"]
 
@@ -62,6 +73,13 @@ class _Append(msgspec.Struct):
     done: Callable[[AelError | None], None]
 
 
+class _Later(NamedTuple):
+    """An append that the writer encodes itself."""
+
+    prepare: Callable[[], _Append]
+    done: Callable[[AelError | None], None]
+
+
 class SqliteJournal:
     """Implements `Journal`; opens the file when it is first used."""
 
@@ -72,7 +90,7 @@ class SqliteJournal:
         self._sealed: set[str] = set()
         #: The last update of the listing of each execution that runs.
         self._told: dict[str, tuple[str, int | None, str]] = {}
-        self._queue: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Append | _Later | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ael-journal-read")
         self._read_connection: sqlite3.Connection | None = None
@@ -99,7 +117,11 @@ class SqliteJournal:
         else:
             waiting = loop.create_future()
             done = _tell(loop, waiting)
-        self._queue.put(self._prepared(execution_id, first, events, done))
+        if any(map(_is_large, events)):
+            # It would hold up the event loop; the writer has the time.
+            self._queue.put(_Later(partial(self._prepared, execution_id, first, events, done, bulk.encode_all), done))
+        else:
+            self._queue.put(self._prepared(execution_id, first, events, done))
         if waiting is not None:
             await waiting
 
@@ -130,7 +152,12 @@ class SqliteJournal:
     # -- writing ------------------------------------------------------------------------------------------------
 
     def _prepared(
-        self, execution_id: str, first: int, events: Sequence[Event], done: Callable[[AelError | None], None]
+        self,
+        execution_id: str,
+        first: int,
+        events: Sequence[Event],
+        done: Callable[[AelError | None], None],
+        encode: Callable[[Sequence[Event]], bytes] = _encode,
     ) -> _Append:
         """Encode a batch as one row, outside any transaction."""
         start = definition = status = completed = None
@@ -150,7 +177,7 @@ class SqliteJournal:
             status = status_after(event) or status
         if isinstance(events[-1], TERMINAL):
             completed = events[-1].at
-        payload = _encode(events)
+        payload = encode(events)
         sealed = execution_id in self._sealed
         if sealed:
             with _ours(self._path):
@@ -181,7 +208,7 @@ class SqliteJournal:
         while not stopping:
             batch = self._gather()
             stopping = None in batch
-            appends = [one for one in batch if one is not None]
+            appends = [made for one in batch if (made := _made(one)) is not None]
             if not appends:
                 continue
             try:
@@ -197,7 +224,7 @@ class SqliteJournal:
         if connection is not None:
             connection.close()
 
-    def _gather(self) -> list[_Append | None]:
+    def _gather(self) -> list[_Append | _Later | None]:
         """Wait for work and take all that is there."""
         batch = [self._queue.get()]
         if self._durability == "lazy" and batch[0] is not None:
@@ -269,6 +296,32 @@ class SqliteJournal:
             text = next((row[0] for row in texts), b"null")
             events[0] = msgspec.structs.replace(head, definition=msgspec.Raw(text))
         return execution_id, events
+
+
+def _is_large(event: Event) -> bool:
+    match event:
+        case ToolReturned():
+            return bulk.is_large(event.result)
+        case StepSucceeded():
+            return bulk.is_large(event.output)
+        case ToolCalled():
+            return bulk.is_large(event.params)
+        case StepStarted() | ExecutionStarted():
+            return bulk.is_large(event.inputs)
+        case ExecutionSucceeded():
+            return bulk.is_large(event.outputs)
+        case _:
+            return False
+
+
+def _made(one: _Append | _Later | None) -> _Append | None:
+    if not isinstance(one, _Later):
+        return one
+    try:
+        return one.prepare()
+    except AelError as error:
+        one.done(error)
+        return None
 
 
 def _apply(connection: sqlite3.Connection, appends: list[_Append]) -> None:

@@ -52,12 +52,15 @@ class CallResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     result_type: str = "complete"
     #: The result as the server gave it, unchanged: with every key of every block, and `_meta`.
     raw: dict[str, Any] = {}
+    #: Whether a strict decoder gave it, which leaves less to check.
+    is_strict: bool = False
 
     @classmethod
-    def parse(cls, raw: dict[str, Any]) -> CallResult:
+    def parse(cls, raw: dict[str, Any], *, is_strict: bool = False) -> CallResult:
         """Return a result as its parts; raises `msgspec.ValidationError`."""
-        # What has the name of our field is the server's, not ours.
-        return msgspec.structs.replace(msgspec.convert({**raw, "raw": {}}, cls), raw=raw)
+        # What has the names of our fields is the server's, not ours.
+        parts = msgspec.convert({**raw, "raw": {}, "isStrict": is_strict}, cls)
+        return msgspec.structs.replace(parts, raw=raw)
 
 
 class _ListResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -220,7 +223,7 @@ class McpClient:
         params = self._params({"name": name, "arguments": arguments}, meta)
         raw = await self.peer.request("tools/call", params, timeout_seconds, dict[str, Any], on_progress)
         try:
-            result = CallResult.parse(raw)
+            result = CallResult.parse(raw, is_strict=self.peer.is_strict)
         except msgspec.ValidationError as error:
             raise InvalidAnswer(f"the result of the tool is not valid: {error}") from error
         if result.result_type != "complete":

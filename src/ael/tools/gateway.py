@@ -6,6 +6,7 @@ scope → resolve → schema of the parameters → record → call → size → 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -16,7 +17,7 @@ from ael.tools import CallContext, ToolCallEnded, ToolCallStarted, ToolInfo
 from ael.tools.catalog import ToolCatalog
 from ael.tools.client import CallResult, ContentBlock
 from ael.tools.servers import RETRYABLE_STATUS, ToolSource
-from ael.values import JSONValue, check, decode
+from ael.values import JSONValue, bulk, check
 
 #: Where `_meta` of a call carries what makes it one call across retries and resumes.
 IDEMPOTENCY_KEY, ATTEMPT = "ael/idempotency_key", "ael/attempt"
@@ -84,9 +85,18 @@ class Gateway:
         )
         if result.is_error:
             raise _tool_error(name, result)
+        if bulk.is_large(result.raw):
+            judge = bulk.check_decoded if result.is_strict else check
+            return await bulk.in_thread(self._usable, name, result, info, judge)
+        return self._usable(name, result, info, check)
+
+    def _usable(
+        self, name: str, result: CallResult, info: ToolInfo, judge: Callable[[JSONValue, str], None]
+    ) -> JSONValue:
+        """Return a result's data, checked; may run in a thread."""
         value = to_data(result)
         try:
-            check(value, path="result")
+            judge(value, "result")
         except OutputInvalid as error:
             raise ToolFailed(
                 f"the tool's answer is not usable: {error.detail}", tool_name=name, retryable=False
@@ -189,7 +199,7 @@ def _parsed(text: str) -> JSONValue:
     if text.lstrip()[:1] not in {"{", "["}:
         return text
     try:
-        found = decode(text)
+        found = bulk.decode(text.encode())
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return text
     return found if isinstance(found, dict | list) else text

@@ -10,7 +10,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, ClassVar, TypeGuard, TypeVar
 
 import msgspec
 
@@ -50,6 +50,9 @@ class InvalidAnswer(Exception):
 
 class Peer(ABC):
     """The other end of a connection, and the requests under way to it."""
+
+    #: Whether what it gives was decoded strictly: finite numbers, whole characters.
+    is_strict: ClassVar[bool] = False
 
     def __init__(self, on_notification: Notify) -> None:
         self._on_notification = on_notification

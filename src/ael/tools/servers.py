@@ -14,12 +14,13 @@ from contextlib import suppress
 from typing import Any, Literal, Protocol
 
 from ael.errors import ToolFailed, ToolTimeout, ToolUnavailable
-from ael.tools import ToolInfo, bulk
+from ael.tools import ToolInfo
 from ael.tools.client import CallResult, McpClient
 from ael.tools.connections import Connector, Failure, ServerConfig, ToolFilter, words
 from ael.tools.jsonrpc import METHOD_NOT_FOUND, InvalidAnswer, OnProgress, PeerGone, PeerTimeout, RpcError
 from ael.tools.offers import Offers, sift
 from ael.tools.stderr import visible
+from ael.values import bulk
 
 __all__ = ["RETRYABLE_STATUS", "Changes", "McpServer", "ServerConfig", "Status", "ToolFilter", "ToolSource"]
 

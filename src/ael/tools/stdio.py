@@ -18,10 +18,10 @@ from typing import Any, cast
 
 import msgspec
 
-from ael.tools import bulk
 from ael.tools.jsonrpc import InvalidAnswer, Notify, Peer, T
 from ael.tools.lines import LineReader, number_at_head, number_at_tail
 from ael.tools.stderr import LastLines
+from ael.values import bulk
 
 #: What a server's process inherits: enough to run, none of our secrets.
 INHERITED = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "USER", "VIRTUAL_ENV", "TZ")
@@ -59,6 +59,8 @@ _encode = msgspec.json.Encoder().encode
 
 class ProcessPeer(Peer, asyncio.SubprocessProtocol):
     """One process and the requests under way on it."""
+
+    is_strict = True
 
     def __init__(self, max_message: int, on_notification: Notify, last_lines: LastLines) -> None:
         super().__init__(on_notification)

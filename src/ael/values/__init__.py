@@ -68,7 +68,7 @@ def _check_text(value: str, path: str) -> None:
             raise OutputInvalid(f"{path or 'value'} holds half a character (a lone surrogate)") from None
 
 
-def check(value: object, *, path: str = "", depth: int = 0) -> None:  # noqa: C901, PLR0912 # one case for each kind
+def check(value: object, path: str = "", depth: int = 0) -> None:  # noqa: C901, PLR0912 # one case for each kind
     """Raise `OutputInvalid` naming path and type of the first part that is not strict JSON.
 
     Accepts None, bool, int within 64 bits, finite float, str, list, dict with str keys, at most 64 levels.

@@ -1,0 +1,132 @@
+"""Large values: read, judged and written in slices and in a thread, so that the event loop goes on.
+
+A thread alone does not help: a decoder holds the interpreter until it is done, a second for 100 MB. So containers are
+opened one level at a time, and only what is small is decoded in one go; between two slices others have their turn. And
+the collector would look at every new container again and again, which takes longer than to make them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any, TypeVar
+
+import msgspec
+
+from ael.errors import OutputInvalid
+from ael.values import MAX_DEPTH, JSONValue, check
+
+#: Bytes that are decoded in one go.
+SLICE = 256 * 1024
+
+#: Values that are looked at in one go.
+_MANY = 20_000
+
+T = TypeVar("T")
+
+_any = msgspec.json.Decoder().decode
+_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_dict = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+async def in_thread(work: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401 # those of the work
+    """Do a piece of work in a thread, without the collector."""
+    return await asyncio.to_thread(_uncollected, work, *arguments)
+
+
+def _uncollected(work: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401 # those of the work
+    with _no_collections():
+        return work(*arguments)
+
+
+_pauses = 0
+_pausing = threading.Lock()
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Keep the collector still; where somebody else has switched it off, it stays so."""
+    global _pauses  # noqa: PLW0603 # the collector is one for the process, and so is the count of who pauses it
+    with _pausing:
+        if _pauses == 0 and not gc.isenabled():
+            owned = False
+        else:
+            owned = True
+            _pauses += 1
+            gc.disable()
+    try:
+        yield
+    finally:
+        if owned:
+            with _pausing:
+                _pauses -= 1
+                if _pauses == 0:
+                    _count_as_old()
+                    gc.enable()
+
+
+def _count_as_old() -> None:
+    """Make everything old in one move: the next collection of what is young would look at all that was made."""
+    if gc.get_freeze_count() == 0:
+        gc.freeze()
+        gc.unfreeze()
+
+
+def decode(data: bytes | msgspec.Raw, depth: int = 0) -> JSONValue:
+    """Decode JSON of any size; raises `msgspec.MsgspecError`, `UnicodeError` or `RecursionError`."""
+    if len(data) > SLICE and depth <= MAX_DEPTH:
+        opener = bytes(memoryview(data)[:64]).lstrip()[:1]
+        if opener == b"{":
+            return {key: decode(part, depth + 1) for key, part in _dict(data).items()}
+        if opener == b"[":
+            return [decode(part, depth + 1) for part in _list(data)]
+    found: JSONValue = _any(data)
+    return found
+
+
+def is_large(value: JSONValue) -> bool:
+    """Tell whether a value is so large that work on it would hold up the event loop; takes a moment at most."""
+    if type(value) is not dict and type(value) is not list:
+        return type(value) is str and len(value) > SLICE
+    values, size = 0, 0
+    waiting: list[Any] = [value]
+    while waiting:
+        one = waiting.pop()
+        if type(one) is str:
+            size += len(one)
+        elif isinstance(one, list | dict):
+            if len(one) + values > _MANY:
+                return True
+            waiting += one.values() if isinstance(one, dict) else one
+        values += 1
+        if size > SLICE or values > _MANY:
+            return True
+    return False
+
+
+def check_decoded(value: JSONValue, path: str) -> None:
+    """Raise `OutputInvalid` as `check` does, for a value that a strict decoder gave: it may be too deep or too big."""
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH + 1):
+        numbers = [one for one in level if type(one) is int]
+        if numbers and not (min(numbers) >= -(2**63) and max(numbers) < 2**64):
+            break
+        level = list(
+            chain.from_iterable(
+                one.values() if type(one) is dict else one for one in level if type(one) is dict or type(one) is list
+            )
+        )
+        if not level:
+            return
+    # It finds the place.
+    check(value, path)
+    raise OutputInvalid(f"{path} is nested deeper than {MAX_DEPTH} levels")
+
+
+def encode_all(values: Sequence[Any]) -> bytes:
+    """Encode a list of records, one after another; the collector does not disturb what makes no containers."""
+    return b"[" + b",".join(map(msgspec.json.encode, values)) + b"]"

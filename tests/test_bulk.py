@@ -1,0 +1,95 @@
+"""Large values are the same values: decoded, judged and encoded in slices."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ael.errors import OutputInvalid
+from ael.values import MAX_DEPTH, bulk, check
+
+LEAVES = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+VALUES = st.recursive(
+    LEAVES | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=5), inner, max_size=5),
+    max_leaves=30,
+)
+
+
+@given(VALUES)
+def test_decoding_in_slices_gives_what_decoding_at_once_gives(value: Any) -> None:
+    data = msgspec.json.format(msgspec.json.encode(value))
+    usual, bulk.SLICE = bulk.SLICE, 4
+    try:
+        assert bulk.decode(data) == value
+    finally:
+        bulk.SLICE = usual
+
+
+@pytest.mark.parametrize("text", ["[1,", '{"a":}', "[" * 100_000, "[1]x", '["\\ud800"]', "[NaN]"])
+def test_what_is_no_json_is_refused_in_slices_too(text: str) -> None:
+    usual, bulk.SLICE = bulk.SLICE, 1
+    try:
+        with pytest.raises((msgspec.MsgspecError, UnicodeError, RecursionError)):
+            bulk.decode(text.encode())
+    finally:
+        bulk.SLICE = usual
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for level in range(depth):
+        value = [value] if level % 2 else {"a": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [1, "x", nested(MAX_DEPTH), nested(MAX_DEPTH + 1), [2**64 - 1, -(2**63)], {"a": [2**64]}, [-(2**63) - 1], [True]],
+)
+def test_a_decoded_value_is_judged_as_any_other(value: Any) -> None:
+    said: list[str] = []
+    for judge in (check, bulk.check_decoded):
+        try:
+            judge(value, "result")
+            said.append("")
+        except OutputInvalid as error:
+            said.append(error.detail)
+    assert said[0] == said[1]
+
+
+@pytest.mark.parametrize(
+    ("value", "is_large"),
+    [
+        ("x" * 1000, False),
+        ("x" * 300_000, True),
+        ([1] * 1000, False),
+        ([1] * 30_000, True),
+        ([["x" * 1000] * 10] * 100, True),
+        ({"a": {"b": [{}] * 30_000}}, True),
+        ([[[1] * 100] * 100] * 100, True),
+        (None, False),
+    ],
+)
+def test_what_is_large_is_known(value: Any, is_large: bool) -> None:
+    assert bulk.is_large(value) is is_large
+
+
+async def test_the_collector_rests_during_large_work_and_not_longer() -> None:
+    assert gc.isenabled()
+    assert await bulk.in_thread(gc.isenabled) is False
+    assert gc.isenabled()
+    with pytest.raises(ZeroDivisionError):
+        await bulk.in_thread(lambda: 1 / 0)
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        await bulk.in_thread(int)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
