@@ -17,7 +17,8 @@
     ├── TemplateFailed         TEMPLATE_ERROR            ├── CodeSyntax          CODE_SYNTAX
     ├── OutputInvalid          OUTPUT_INVALID            ├── CodeRefused         CODE_SECURITY, before it runs
     ├── ApprovalRejected       APPROVAL_REJECTED         ├── InputInvalid        INPUT_INVALID
-    └── ApprovalExpired        APPROVAL_EXPIRED          └── ConfigInvalid       CONFIG_INVALID
+    ├── ApprovalExpired        APPROVAL_EXPIRED          └── ConfigInvalid       CONFIG_INVALID
+    └── ConfigPathInvalid      CONFIG_PATH_INVALID
 
 A code joins the registry with the door that raises it, so that every code in it can be reached.
 """
@@ -291,6 +292,12 @@ class ConfigInvalid(ProblemsError):
     """The configuration file is wrong; all violations are listed with their places."""
 
     code, category, template = "CONFIG_INVALID", "SYSTEM", "Invalid configuration"
+
+
+class ConfigPathInvalid(AelError):
+    """No key of the configuration has this path, or nothing stands there."""
+
+    code, category, template = "CONFIG_PATH_INVALID", "VALIDATION", "Invalid configuration path: {path}"
 
 
 class WorkflowInvalid(ProblemsError):

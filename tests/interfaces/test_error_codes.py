@@ -111,6 +111,9 @@ def test_a_code_is_raised_through_the_command_line(expected: str, ael, write, tm
 def test_what_is_not_on_record_is_not_found(ael) -> None:
     assert "EXECUTION_NOT_FOUND" in ael("executions", "show", "exec-0").stderr
     assert "WORKFLOW_NOT_FOUND" in ael("run", "nobody").stderr
+    error = json.loads(ael("config", "set", "execution.max_concurent", "1", "--json").stdout)["error"]
+    assert (error["code"], error["category"]) == ("CONFIG_PATH_INVALID", "VALIDATION")
+    assert error["suggestion"] == "Did you mean 'execution.max_concurrent'?"
 
 
 @pytest.fixture
@@ -170,6 +173,6 @@ def test_no_code_is_without_a_test() -> None:
     # SANDBOX_UNAVAILABLE is raised in tests/sandbox/test_systems.py, those of approvals in test_file_tests.py.
     elsewhere = {
         *("EXECUTION_NOT_FOUND", "WORKFLOW_NOT_FOUND", "SANDBOX_UNAVAILABLE", "QUEUE_FULL", "EXECUTION_CANCELLED"),
-        *("EXECUTION_CONFLICT", "INTERNAL_ERROR", "APPROVAL_REJECTED", "APPROVAL_EXPIRED"),
+        *("EXECUTION_CONFLICT", "INTERNAL_ERROR", "APPROVAL_REJECTED", "APPROVAL_EXPIRED", "CONFIG_PATH_INVALID"),
     }
     assert set(CASES) | elsewhere == set(REGISTRY)

@@ -30,13 +30,13 @@ from ael.workflow.yaml_reader import MAX_TEXT, Node, Reader, Unreadable, join
 FILE_NAME = "ael-config.yaml"
 _JOURNAL_NAME = "ael.db"
 #: `$$`, `${NAME}`, `${NAME:-default}`, `${NAME:?message}`; a `${` that is none of them is matched alone and refused.
-_VARIABLE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?:(:-|:\?)([^}]*))?\}|(\{))")
+VARIABLE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?:(:-|:\?)([^}]*))?\}|(\{))")
 
 #: A token of RFC 9110, section 5.6.2.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 #: Values that variables bring into these keys are secrets from this length on.
-_SECRET_KEYS = frozenset({"env", "headers", "auth"})
+SECRET_KEYS = frozenset({"env", "headers", "auth"})
 _SHORTEST_SECRET = 8
 
 #: Smallest values of numbers in the file; those under `_ABOVE_ZERO` may be any fraction above it.
@@ -62,6 +62,14 @@ _AT_LEAST = {
 _ABOVE_ZERO = ("execution.default_timeout", "execution.step_timeout", "python_exec.timeout")
 _SERVER_AT_LEAST = {"max_result_bytes": 1, "max_concurrency": 1}
 _SERVER_ABOVE_ZERO = ("timeout", "startup_timeout")
+
+#: Path → the variable that wins over it.
+_OVERRIDES = {
+    "logging.level": "LOG_LEVEL",
+    "telemetry.enabled": "AEL_TELEMETRY_ENABLED",
+    "telemetry.metrics": "AEL_METRICS_ENABLED",
+    "telemetry.traces": "AEL_TRACES_ENABLED",
+}
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _SPOKEN_LEVELS = {"WARN": "WARNING", "FATAL": "CRITICAL"}
@@ -302,6 +310,60 @@ def load_settings(named: str | None = None, environment: Mapping[str, str] | Non
     )
 
 
+class ConfigSource(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the configuration is, or would be written first."""
+
+    path: Path
+    #: As it is there; None when there is no file.
+    text: bytes | None = None
+    #: Why a file that was found may not start processes; empty when it may.
+    distrust: str = ""
+    #: The places that are searched; a file that was named is the only one.
+    places: tuple[Path, ...] = ()
+
+
+def config_source(named: str | None = None, environment: Mapping[str, str] | None = None) -> ConfigSource:
+    """Find the configuration without reading its meaning; one that was named and is missing has no text.
+
+    Raises `ConfigInvalid` where a file cannot be read.
+    """
+    env = os.environ if environment is None else environment
+    given = _given(named, env)
+    if given is not None:
+        path = Path(given)
+        text = _read(path)[0] if path.exists() else None
+        return ConfigSource(path=path, text=text, places=(path,))
+    places = _places(env)
+    found = _find(None, env)
+    if found is None:
+        return ConfigSource(path=places[0], places=places)
+    return ConfigSource(path=found.path, text=found.text, distrust=found.distrust, places=places)
+
+
+def check_config(text: bytes, path: Path, environment: Mapping[str, str] | None = None) -> list[Problem]:
+    """Return what a configuration still needs from the environment; raises `ConfigInvalid` for all that is wrong.
+
+    A variable that is not set is no mistake of a text that is about to be written: it may be set before it is read.
+    """
+    env = os.environ if environment is None else environment
+    unset: list[Problem] = []
+    _parse(text, path, env, [], unset)
+    return unset
+
+
+def read_config(text: bytes, path: Path, environment: Mapping[str, str] | None = None) -> tuple[ConfigFile, list[str]]:
+    """Return what a text means, and the secrets that variables brought; raises `ConfigInvalid`."""
+    env = os.environ if environment is None else environment
+    secrets: list[str] = []
+    return _overridden(_parse(text, path, env, secrets), env), secrets
+
+
+def environment_overrides(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return path → variable of what the environment says instead of the file."""
+    env = os.environ if environment is None else environment
+    return {path: name for path, name in _OVERRIDES.items() if env.get(name)}
+
+
 # -- the file ---------------------------------------------------------------------------------------------------------
 
 
@@ -314,13 +376,21 @@ class _Found(msgspec.Struct, frozen=True, kw_only=True):
     distrust: str = ""
 
 
+def _given(named: str | None, env: Mapping[str, str]) -> str | None:
+    return named if named is not None else env.get("AEL_CONFIG_PATH") or env.get("AEL_CONFIG") or None
+
+
+def _places(env: Mapping[str, str]) -> tuple[Path, ...]:
+    home = env.get("HOME")
+    return (Path(FILE_NAME), *([Path(home) / ".ael" / "config.yaml"] if home else []))
+
+
 def _find(named: str | None, env: Mapping[str, str]) -> _Found | None:
     """Read the first file of the search order; None when there is none."""
-    given = named if named is not None else env.get("AEL_CONFIG_PATH") or env.get("AEL_CONFIG") or None
+    given = _given(named, env)
     if given is not None:
         return _Found(path=Path(given), text=_read(Path(given))[0])
-    home = env.get("HOME")
-    for candidate in (Path(FILE_NAME), *([Path(home) / ".ael" / "config.yaml"] if home else [])):
+    for candidate in _places(env):
         try:
             # Looked at by the name too: a link that somebody else planted is not ours, whatever it points to.
             link = candidate.lstat()
@@ -377,13 +447,9 @@ def _overridden(config: ConfigFile, env: Mapping[str, str]) -> ConfigFile:
     if env.get("LOG_LEVEL"):
         logging = msgspec.structs.replace(logging, level=_level(env["LOG_LEVEL"]))
     switches = {
-        field: _switch(name, env[name])
-        for field, name in (
-            ("enabled", "AEL_TELEMETRY_ENABLED"),
-            ("metrics", "AEL_METRICS_ENABLED"),
-            ("traces", "AEL_TRACES_ENABLED"),
-        )
-        if env.get(name)
+        path.removeprefix("telemetry."): _switch(name, env[name])
+        for path, name in _OVERRIDES.items()
+        if path.startswith("telemetry.") and env.get(name)
     }
     if switches:
         telemetry = msgspec.structs.replace(telemetry, **switches)
@@ -483,7 +549,10 @@ def _absolute(server: ServerConfig, base: Path) -> ServerConfig:
 # -- parsing ----------------------------------------------------------------------------------------------------------
 
 
-def _parse(text: bytes, path: Path, env: Mapping[str, str], secrets: list[str]) -> ConfigFile:
+def _parse(
+    text: bytes, path: Path, env: Mapping[str, str], secrets: list[str], unset: list[Problem] | None = None
+) -> ConfigFile:
+    """Return the configuration; variables that are not set go to `unset` where it is given, else they are errors."""
     try:
         reader = Reader(text, str(path))
         if reader.is_empty():
@@ -496,8 +565,10 @@ def _parse(text: bytes, path: Path, env: Mapping[str, str], secrets: list[str]) 
         # An alias is the same node again: filling it twice would read `$${X}` as a variable after all.
         if id(node) not in seen:
             seen.add(id(node))
-            _fill(reader, node, keys, env, secrets)
+            _fill(reader, node, keys, env, secrets, may_lack=unset is not None)
     unfilled = list(reader.problems)
+    if unset is not None:
+        unset += [one for one in unfilled if one.severity == "warning"]
     config = reader.read_record(root, ConfigFile, "")
     if config is not None:
         _check_numbers(config, reader)
@@ -505,7 +576,10 @@ def _parse(text: bytes, path: Path, env: Mapping[str, str], secrets: list[str]) 
     # A value that could not be filled is wrong for one reason only, whatever else its emptiness breaks.
     known = {problem.location for problem in unfilled}
     later = reader.problems[len(unfilled) :]
-    errors = unfilled + [one for one in later if one.severity == "error" and one.location not in known]
+    errors = [one for one in unfilled if one.severity == "error"]
+    errors += [one for one in later if one.severity == "error" and one.location not in known]
+    if config is None and not errors and unset:
+        return ConfigFile()
     if errors or config is None:
         raise ConfigInvalid(_masked(errors, secrets))
     return config
@@ -532,12 +606,20 @@ def _scalars(node: Node, keys: tuple[str, ...]) -> Iterator[tuple[Node, tuple[st
         yield node, keys
 
 
-def _fill(reader: Reader, node: Node, keys: tuple[str, ...], env: Mapping[str, str], secrets: list[str]) -> None:
+def _fill(
+    reader: Reader,
+    node: Node,
+    keys: tuple[str, ...],
+    env: Mapping[str, str],
+    secrets: list[str],
+    *,
+    may_lack: bool = False,
+) -> None:
     """Replace `${VAR}` in one value; what variables bring is text, or a number where it stands alone."""
     text: str = node.value
     if "$" not in text:
         return
-    is_secret = bool(_SECRET_KEYS & set(keys))
+    is_secret = bool(SECRET_KEYS & set(keys))
 
     def value_of(match: re.Match[str]) -> str:
         dollar, name, operator, argument, stray = match.groups()
@@ -554,12 +636,13 @@ def _fill(reader: Reader, node: Node, keys: tuple[str, ...], env: Mapping[str, s
         if operator == ":-":
             return str(argument)
         message = argument if operator == ":?" and argument else f"the variable {name} is not set, or empty"
-        reader.problem(node, message, f"Set {name} in the environment, or write ${{{name}:-default}}.")
+        hint = f"Set {name} in the environment, or write ${{{name}:-default}}."
+        reader.problem(node, message, hint, warning=may_lack)
         return ""
 
-    filled: Any = _VARIABLE.sub(value_of, text)
+    filled: Any = VARIABLE.sub(value_of, text)
     node.value = filled
-    if _VARIABLE.fullmatch(text) is None or is_secret:
+    if VARIABLE.fullmatch(text) is None or is_secret:
         # A text with a variable in it stays text, whatever it looks like.
         node.style = node.style or '"'
 

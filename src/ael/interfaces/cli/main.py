@@ -27,6 +27,7 @@ COMMANDS = {
     "executions": ("executions", "Look at what ran."),
     "tools": ("tools", "Look at tools and their servers, and call one."),
     "native-tools": ("native_tools", "Serve AEL's own tools to any MCP client."),
+    "config": ("config", "Look at the configuration, edit it, import servers."),
     "init": ("init", "Start a project: configuration, example, editor schema."),
     "doctor": ("doctor", "Check whether this machine can run it all."),
     "version": ("version", "Print the version."),

@@ -1,0 +1,281 @@
+"""Edits of the configuration file, staged: comments and order stay, nothing is written before all of it is valid.
+
+The command line makes one edit and saves; the configuration mode of the MCP server stages many. `ruamel.yaml` keeps
+what people wrote; what the file means is read by the settings' own reader, before and after.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ael.app.config_paths import Part, leaves_of, parse_path, show_path, value_at
+from ael.app.config_secrets import find_secrets, is_secret, refusal
+from ael.app.files import replace_file
+from ael.app.settings import ConfigSource, check_config
+from ael.errors import ConfigInvalid, ConfigPathInvalid, Problem
+from ael.observe.masking import Masker
+from ael.values import JSONValue
+from ael.workflow.yaml_reader import Reader, Unreadable
+
+
+class Draft:
+    """A configuration with edits that are not written yet."""
+
+    def __init__(self, source: ConfigSource, environment: Mapping[str, str] | None = None) -> None:
+        """Begin with what is there; raises `ConfigInvalid` when that cannot be read."""
+        self.source = source
+        self._environment = environment
+        self._before = source.text or b""
+        self._text = self._before
+        #: Read at once, so that a broken file is told before anything is staged.
+        self._document = _read(self._before, source.path)
+
+    @property
+    def path(self) -> Path:
+        """The file that this is about; it need not be there."""
+        return self.source.path
+
+    @property
+    def text(self) -> str:
+        """The whole text, edits included."""
+        return self._text.decode("utf-8-sig")
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything is staged."""
+        return self._text != self._before
+
+    def get(self, path: str = "") -> JSONValue:
+        """Return what the file says at a path, secrets masked; raises `ConfigPathInvalid` where it says nothing."""
+        parts = parse_path(path)
+        found = value_at(self._document, parts)
+        if found is msgspec.UNSET:
+            raise ConfigPathInvalid("the file says nothing there", path=path)
+        return _masker(found, parts).value(found)
+
+    def servers(self) -> dict[str, JSONValue]:
+        """Return the servers that both sections name, as the file has them."""
+        found: dict[str, JSONValue] = {}
+        for parts in (("mcp", "servers"), ("tools", "mcp_servers")):
+            named = value_at(self._document, parts)
+            found |= named if isinstance(named, dict) else {}
+        return found
+
+    def set(self, path: str, value: JSONValue) -> None:
+        """Stage a value; raises `ConfigPathInvalid`, and `ConfigInvalid` for a secret that is written out."""
+        parts = parse_path(path)
+        if not parts:
+            raise ConfigPathInvalid("the whole file cannot be set", suggestion="Set one section at a time.", path="")
+        literals = [
+            refusal((*parts, *inner))
+            for inner, text in leaves_of(value)
+            if isinstance(text, str) and is_secret((*parts, *inner), text)
+        ]
+        if literals:
+            raise ConfigInvalid(literals)
+        expected = _with(self._document, parts, value)
+        self._stage(expected, lambda root: _put(root, parts, value), parts)
+
+    def unset(self, path: str) -> None:
+        """Stage that the file says nothing at a path any more; raises `ConfigPathInvalid` where it does not anyway."""
+        parts = parse_path(path)
+        if not parts or value_at(self._document, parts) is msgspec.UNSET:
+            raise ConfigPathInvalid("the file says nothing there", path=path)
+        self._stage(_without(self._document, parts), lambda root: _remove(root, parts), parts)
+
+    def validate(self) -> list[Problem]:
+        """Return what the staged text still needs from the environment; raises `ConfigInvalid` for what is wrong."""
+        return check_config(self._text, self.path, self._environment)
+
+    def diff(self) -> str:
+        """Return the staged edits as a unified diff, secrets masked; empty without any."""
+        lines = difflib.unified_diff(
+            self._before.decode("utf-8-sig").splitlines(keepends=True),
+            self.text.splitlines(keepends=True),
+            f"{self.path} (as it is)",
+            f"{self.path} (staged)",
+        )
+        shown = "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+        literals = [value for one in (_read(self._before, self.path), self._document) for _, value in find_secrets(one)]
+        return Masker(literals).text(shown) if shown else ""
+
+    def reset(self) -> None:
+        """Forget all staged edits."""
+        self._text = self._before
+        self._document = _read(self._before, self.path)
+
+    def save(self, path: Path | None = None) -> list[Problem]:
+        """Write the file, or another place of the search order; return what `validate` returns.
+
+        Raises `ConfigInvalid` when it is wrong, has changed meanwhile, or cannot be written.
+        """
+        target = self.path if path is None else path
+        if target not in self.source.places:
+            listed = ", ".join(map(str, self.source.places))
+            message = f"'{target}' is no place where AEL looks for its configuration"
+            raise ConfigInvalid([Problem(message=message, suggestion=f"Write to one of: {listed}.")])
+        if self.source.distrust:
+            raise ConfigInvalid([Problem(message=self.source.distrust)])
+        warnings = self.validate()
+        try:
+            self._check_unchanged(target)
+            replace_file(target, self._text)
+        except OSError as error:
+            message = f"the configuration file '{target}' cannot be written: {error.strerror}"
+            raise ConfigInvalid([Problem(message=message)]) from error
+        self.source = msgspec.structs.replace(self.source, path=target, text=self._text)
+        self._before = self._text
+        return warnings
+
+    def _check_unchanged(self, target: Path) -> None:
+        expected = self.source.text if target == self.source.path else None
+        now = target.read_bytes() if target.exists() else None
+        if now != expected:
+            what = "has changed since it was read" if expected is not None else "is there already"
+            message = f"the configuration file '{target}' {what}"
+            raise ConfigInvalid([Problem(message=message, suggestion="Look at it, then make the edit again.")])
+
+    def _stage(self, expected: JSONValue, edit: Any, parts: tuple[Part, ...]) -> None:  # noqa: ANN401 # a function
+        """Edit the text and keep it if it means just what the edit means."""
+        text = _edited(self._text, edit)
+        found = _read(text, self.path)
+        if found != expected:
+            # An alias, an anchor or a merge makes one place of the text several of the document.
+            message = f"'{show_path(parts)}' shares its text with another key, so it cannot be edited alone"
+            raise ConfigInvalid([Problem(message=message, suggestion=f"Edit {self.path} by hand.")])
+        self._text, self._document = text, found
+
+
+def _read(text: bytes, path: Path) -> JSONValue:
+    """Return what a text says, variables unfilled; raises `ConfigInvalid` when it cannot be read."""
+    try:
+        reader = Reader(text, str(path))
+        if reader.is_empty():
+            return {}
+        found = reader.json(reader.root(), "")
+    except Unreadable as error:
+        raise ConfigInvalid(error.problems) from error
+    if reader.problems:
+        raise ConfigInvalid(reader.problems)
+    return found
+
+
+def _masker(value: JSONValue, parts: tuple[Part, ...]) -> Masker:
+    texts = ((inner, text) for inner, text in leaves_of(value) if isinstance(text, str))
+    return Masker([text for inner, text in texts if is_secret((*parts, *inner), text)])
+
+
+# -- the meaning of an edit -------------------------------------------------------------------------------------------
+
+
+def _with(document: JSONValue, parts: tuple[Part, ...], value: JSONValue) -> JSONValue:
+    """Return a document with a value at a path; raises `ConfigPathInvalid` where a list has no such position."""
+    root = copy.deepcopy(document) if isinstance(document, dict) else {}
+    at: Any = root
+    for depth, part in enumerate(parts):
+        last = depth == len(parts) - 1
+        if isinstance(part, int) and not (isinstance(at, list) and part <= len(at)):
+            length = len(at) if isinstance(at, list) else 0
+            raise ConfigPathInvalid(f"the list has {length} items; the next is [{length}]", path=show_path(parts))
+        inner: Any = value if last else {} if isinstance(parts[depth + 1], str) else []
+        if isinstance(part, int):
+            if part == len(at):
+                at.append(inner)
+            elif last or at[part] is None:
+                at[part] = inner
+        elif last or not isinstance(at.get(part), dict | list):
+            at[part] = inner
+        at = at[part]
+    return root
+
+
+def _without(document: JSONValue, parts: tuple[Part, ...]) -> JSONValue:
+    root = copy.deepcopy(document)
+    above: Any = value_at(root, parts[:-1])
+    del above[parts[-1]]
+    return root
+
+
+# -- the text ---------------------------------------------------------------------------------------------------------
+
+
+def _edited(text: bytes, edit: Any) -> bytes:  # noqa: ANN401 # a function of ruamel's document
+    """Return a text after an edit of the document that it holds."""
+    from ruamel.yaml import YAML  # noqa: PLC0415 # 60 ms to import, for commands that edit
+    from ruamel.yaml.comments import CommentedMap  # noqa: PLC0415 # as above
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415 # as above
+    from ruamel.yaml.util import load_yaml_guess_indent  # noqa: PLC0415 # as above
+
+    source = text.decode("utf-8-sig")
+    newline = "\r\n" if "\r\n" in source else "\n"
+    source = source.replace("\r\n", "\n")
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 100_000
+    yaml.allow_unicode = True
+    _, indent, offset = load_yaml_guess_indent(source) if source.strip() else (None, 2, 0)
+    yaml.indent(mapping=2, sequence=indent or 2, offset=offset or 0)
+    try:
+        root = yaml.load(source)
+    except YAMLError as error:
+        # What one reader takes and the other does not is rare, and nothing to guess about.
+        message = f"the file cannot be edited by a program: {str(error).splitlines()[0]}"
+        raise ConfigInvalid([Problem(message=message, suggestion="Edit it by hand.")]) from error
+    kept = ""
+    if root is None:
+        # Comments and nothing else: the document begins after them.
+        kept = source if not source or source.endswith("\n") else source + "\n"
+        root = CommentedMap()
+    edit(root)
+    stream = io.StringIO()
+    yaml.dump(root, stream)
+    made = kept + stream.getvalue()
+    return made.replace("\n", newline).encode()
+
+
+def _put(root: Any, parts: tuple[Part, ...], value: JSONValue) -> None:  # noqa: ANN401 # ruamel's types
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq  # noqa: PLC0415 # see _edited
+
+    at = root
+    for depth, part in enumerate(parts):
+        last = depth == len(parts) - 1
+        inner = _node(value) if last else CommentedMap() if isinstance(parts[depth + 1], str) else CommentedSeq()
+        if isinstance(part, int):
+            if part == len(at):
+                at.append(inner)
+            elif last or at[part] is None:
+                at[part] = inner
+        elif last or not isinstance(at.get(part), dict | list):
+            at[part] = inner
+        at = at[part]
+
+
+def _remove(root: Any, parts: tuple[Part, ...]) -> None:  # noqa: ANN401 # ruamel's types
+    above = root
+    for part in parts[:-1]:
+        above = above[part]
+    del above[parts[-1]]
+
+
+def _node(value: JSONValue) -> Any:  # noqa: ANN401 # ruamel's types
+    """Return a value as it is written: mappings in blocks, lists of scalars on one line."""
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq  # noqa: PLC0415 # see _edited
+
+    if isinstance(value, dict):
+        made = CommentedMap()
+        for key, item in value.items():
+            made[key] = _node(item)
+        return made
+    if isinstance(value, list):
+        listed = CommentedSeq(map(_node, value))
+        if not any(isinstance(item, dict | list) for item in value):
+            listed.fa.set_flow_style()
+        return listed
+    return value

@@ -1,0 +1,57 @@
+"""Files that people own and we change: written whole or not at all, with mode, owner and links kept."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+
+def replace_file(path: Path, data: bytes, *, private: bool = False) -> None:
+    """Write a file through a temporary one in its directory, which is made where it is missing; raises `OSError`.
+
+    A link stays a link: what it leads to is written. A new file is for everybody to read as the umask allows, or
+    `private`.
+    """
+    target = Path(os.path.realpath(path))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        before = target.stat()
+    except FileNotFoundError:
+        before = None
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            if before is not None:
+                # Only root may give a file away; whoever may write to another's file keeps it readable for them.
+                with contextlib.suppress(PermissionError):
+                    os.fchown(descriptor, before.st_uid, before.st_gid)
+            os.fchmod(descriptor, stat.S_IMODE(before.st_mode) if before else 0o600 if private else 0o666 & ~_umask())
+            file.flush()
+            os.fsync(descriptor)
+        Path(temporary).replace(target)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(temporary).unlink()
+        raise
+    _sync_directory(target.parent)
+
+
+def _umask() -> int:
+    """Return the process's umask; the system has no way to ask without setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _sync_directory(directory: Path) -> None:
+    """Put the new name on disk; some file systems refuse that, and the file is there all the same."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,140 @@
+"""Staged edits of the configuration: what an edit means is all that it changes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ael.app.config_paths import parse_path, show_path
+from ael.app.configuration import Draft
+from ael.app.settings import ConfigSource
+from ael.errors import AelError, ConfigInvalid
+from ael.values import JSONValue
+
+TEXT = b"""\
+# head
+server: {name: mine}   # who we are
+mcp:
+  servers:
+    # before one
+    one:
+      command: a   # its program
+      args: ["x", 'y', z]   # quoted in three ways
+      env:
+        A: |
+          two
+          lines
+    two: {url: "https://h/mcp"}   # far
+workflows:
+  directories:
+  # first of the list
+  - a
+  - b   # second
+execution:   # limits
+
+  max_steps: 1_0
+# foot
+"""
+TEXT = TEXT.replace(b"1_0", b"10")
+
+
+def draft(text: bytes = TEXT) -> Draft:
+    path = Path("ael-config.yaml")
+    return Draft(ConfigSource(path=path, text=text, places=(path,)), {})
+
+
+def comments(text: str) -> list[str]:
+    return sorted(re.findall(r"(?:^|\s)(#.*)", text))
+
+
+NAMES = st.text("abcAZ09_-. é'\"#:[]{}", min_size=1, max_size=8)
+WORDS = st.text(max_size=30).filter(
+    lambda word: not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]", word)
+)
+EDITS = st.one_of(
+    st.tuples(st.just("execution.max_steps"), st.integers(1, 1000)),
+    st.tuples(st.just("server.version"), WORDS),
+    st.tuples(st.just("mcp.expose_tools"), st.lists(WORDS, max_size=3)),
+    st.tuples(NAMES.map(lambda name: show_path(("mcp", "servers", name))), st.fixed_dictionaries({"command": WORDS})),
+    st.tuples(NAMES.map(lambda name: show_path(("mcp", "servers", "one", "env", name))), WORDS),
+    st.tuples(st.sampled_from(["workflows.directories[0]", "workflows.directories[2]"]), WORDS),
+)
+
+
+@given(edits=st.lists(EDITS, max_size=4))
+def test_edits_keep_every_comment_and_every_other_value(edits: list[tuple[str, JSONValue]]) -> None:
+    staged = draft()
+    expected = staged.get()
+    for path, value in edits:
+        try:
+            staged.set(path, value)
+        except ConfigInvalid as error:
+            assert "looks like a secret" in str(error)
+            continue
+        at = expected
+        *above, last = parse_path(path)
+        for part in above:
+            at = at[part]  # type: ignore[index]  # JSON of a known shape
+        if isinstance(at, list) and last == len(at):
+            at.append(value)
+        else:
+            at[last] = value  # type: ignore[index]  # as above
+        assert set(comments(TEXT.decode())) <= set(comments(staged.text))
+    assert draft(staged.text.encode()).get() == expected
+    staged.reset()
+    assert staged.text == TEXT.decode()
+    assert staged.diff() == ""
+
+
+@pytest.mark.parametrize("text", [b"", b"# nothing yet\n", b"# nothing yet", b"---\n", b"\xef\xbb\xbf# bom\n"])
+def test_a_file_without_values_keeps_its_comments(text: bytes) -> None:
+    staged = draft(text)
+    staged.set("logging.level", "INFO")
+    assert staged.get() == {"logging": {"level": "INFO"}}
+    assert comments(staged.text) == comments(text.decode("utf-8-sig"))
+
+
+def test_line_ends_of_windows_stay() -> None:
+    staged = draft(b"server:\r\n  name: a # x\r\n")
+    staged.set("server.name", "b")
+    assert staged.text == "server:\r\n  name: b # x\r\n"
+
+
+def test_it_is_written_only_where_it_is_searched_for_and_only_over_what_was_read(tmp_path: Path) -> None:
+    path = tmp_path / "ael-config.yaml"
+    path.write_bytes(TEXT)
+    staged = Draft(ConfigSource(path=path, text=TEXT, places=(path,)), {})
+    staged.set("execution.max_steps", 11)
+    with pytest.raises(ConfigInvalid, match="no place where AEL looks"):
+        staged.save(tmp_path / "elsewhere.yaml")
+    path.write_bytes(TEXT + b"# somebody else\n")
+    with pytest.raises(ConfigInvalid, match="has changed since it was read"):
+        staged.save()
+    path.write_bytes(TEXT)
+    staged.save()
+    assert b"max_steps: 11" in path.read_bytes()
+    staged.set("execution.max_steps", 12)
+    staged.save()
+    assert b"max_steps: 12" in path.read_bytes()
+
+
+def test_a_diff_shows_no_secret_that_the_file_holds() -> None:
+    staged = draft(b"mcp:\n  servers:\n    a:\n      command: x\n      env: {API_KEY: in-plain-sight}\n")
+    staged.set("mcp.servers.a.timeout", 5)
+    assert "+      timeout: 5\n" in staged.diff()
+    assert "in-plain-sight" not in staged.diff()
+    assert staged.get("mcp.servers.a.env.API_KEY") == "***"
+
+
+@given(path=st.text("abmcp.servrx[]0'\"", max_size=20))
+def test_any_path_is_read_or_refused_with_a_code(path: str) -> None:
+    try:
+        parts = parse_path(path)
+    except AelError as error:
+        assert error.code == "CONFIG_PATH_INVALID"
+    else:
+        assert parse_path(show_path(parts)) == parts
