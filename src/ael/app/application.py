@@ -148,9 +148,14 @@ class App:
         seed: int | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 # the execution's limit, recorded; not this call's
         principal: str = "local",
+        execution_id: str | None = None,
         on_event: OnEvent | None = None,
+        on_progress: Callable[[float, float | None, str | None], None] | None = None,
+        on_result: Callable[[dict[str, JSONValue]], None] | None = None,
     ) -> Execution:
         """Run a workflow to its end; a failed one is a result.
+
+        `on_progress` and `on_result` are told of its own tool calls' progress and unchanged answers.
 
         Cancelling the task cancels the execution, which is recorded before `CancelledError` goes on. Raises
         `InputInvalid`, `QueueFull`, `JournalUnavailable`.
@@ -162,11 +167,13 @@ class App:
         request = Request(
             plan=prepared.plan,
             inputs=checked,
-            execution_id=new_execution_id(),
+            execution_id=execution_id or new_execution_id(),
             seed=new_seed() if seed is None else seed,
             timeout_seconds=timeout,
             principal=principal,
             secrets=secrets,
+            on_progress=on_progress,
+            on_result=on_result,
         )
         execution = await self.parts.engine().run(request, _masked(on_event, masker))
         return masker.record(execution)

@@ -11,6 +11,7 @@ from ael.engine.engine import Engine, EngineOptions
 from ael.journal import Journal
 from ael.journal.memory import MemoryJournal
 from ael.journal.sqlite import SqliteJournal
+from ael.plan import Plan
 from ael.sandbox.contract import PackageSet
 from ael.sandbox.pool import KernelSandbox
 from ael.sandbox.spawn import ZygoteProcess
@@ -32,6 +33,8 @@ class Parts:
         self.sandbox = KernelSandbox(max_workers=code.max_workers, isolation=code.isolation)
         cache = PlanCache(None if settings.state is None else settings.state / "plans")
         self.definitions = Definitions(settings.directories, self.sandbox, cache, code.allowed_imports)
+        #: Of calls from outside of a workflow: (tool, names of its parameters) → plan.
+        self.call_plans: dict[tuple[str, tuple[str, ...]], Plan] = {}
         self._journal: Journal | None = None
         self._engine: Engine | None = None
         self._catalog: ToolCatalog | None = None

@@ -7,7 +7,7 @@ compiler the next time. Raises `WorkflowNotFound`, `WorkflowInvalid` and its kin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -20,7 +20,8 @@ from ael.sandbox.contract import CodeSource, Sandbox
 from ael.workflow.load import load_file
 from ael.workflow.model import Definition, StepId, WorkflowStep
 
-_SUFFIXES = (".yaml", ".yml")
+#: Of workflow files.
+SUFFIXES = (".yaml", ".yml")
 _NAME_LINE = re.compile(rb"^name:[ \t]*[\"']?([A-Za-z][A-Za-z0-9_-]{0,63})[\"']?[ \t]*(?:#.*)?\r?$", re.MULTILINE)
 _NUMBER = re.compile(r"\d+")
 
@@ -37,6 +38,10 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[Problem, ...] = ()
 
 
+#: Finds what `NAME` or `NAME@VERSION` means; raises `WorkflowNotFound`.
+Registered = Callable[[str], Prepared]
+
+
 class Definitions:
     """The workflows of this installation: registered directories, and files by path."""
 
@@ -47,14 +52,20 @@ class Definitions:
         cache: PlanCache,
         allowed_imports: tuple[str, ...] = (),
     ) -> None:
-        self._directories = tuple(directories)
+        #: The registered ones.
+        self.directories = tuple(directories)
         self._sandbox = sandbox
         self._cache = cache
         self._allowed_imports = allowed_imports
+        self._known: Registered | None = None
+
+    def use(self, known: Registered | None) -> None:
+        """Take registered workflows from what somebody keeps in memory, not from the directories."""
+        self._known = known
 
     async def prepare(self, reference: str) -> Prepared:
         """Return the plan of a file path, a `NAME` or a `NAME@VERSION`, whose children were found to exist."""
-        found = await (self._prepare_file(reference) if _looks_like_path(reference) else self._registered(reference))
+        found = await (self.prepare_file(reference) if _looks_like_path(reference) else self._registered(reference))
         await self.check_children(found.plan)
         return found
 
@@ -87,21 +98,23 @@ class Definitions:
     def files(self) -> list[Path]:
         """Return every workflow file of the registered directories, sorted."""
         found: list[Path] = []
-        for directory in self._directories:
+        for directory in self.directories:
             if directory.is_dir():
-                found += [path for path in directory.rglob("*") if path.suffix in _SUFFIXES and path.is_file()]
+                found += [path for path in directory.rglob("*") if path.suffix in SUFFIXES and path.is_file()]
         return sorted(found)
 
     async def _registered(self, reference: str) -> Prepared:
+        if self._known is not None:
+            return self._known(reference)
         name, _, version = reference.partition("@")
         by_name = dict(self._names())
         candidates = [path for found, path in self._names() if found == name]
-        prepared = [await self._prepare_file(str(path)) for path in candidates]
+        prepared = [await self.prepare_file(str(path)) for path in candidates]
         _refuse_collisions(name, by_name)
         if version:
             prepared = [one for one in prepared if one.plan.workflow.version == version]
         if not prepared:
-            where = ", ".join(str(path) for path in self._directories) or "no directory"
+            where = ", ".join(str(path) for path in self.directories) or "no directory"
             known = dict.fromkeys(by_name)
             raise WorkflowNotFound(
                 f"no file in {where} has the name '{name}'" + (f" and version '{version}'" if version else ""),
@@ -121,7 +134,8 @@ class Definitions:
                 if match is not None:
                     yield match[1].decode(), path
 
-    async def _prepare_file(self, path: str) -> Prepared:
+    async def prepare_file(self, path: str) -> Prepared:
+        """Return the plan of one file, without a look at the workflows that its steps run."""
         key, remembered = self._cache.find(path, self._allowed_imports)
         if remembered is not None:
             return Prepared(plan=remembered, file=path, warnings=remembered.warnings)
@@ -161,7 +175,7 @@ def _at_child(plan: Plan, step: WorkflowStep, message: str, hint: str) -> Proble
 
 
 def _looks_like_path(reference: str) -> bool:
-    return "/" in reference or "\\" in reference or reference.endswith(_SUFFIXES) or Path(reference).exists()
+    return "/" in reference or "\\" in reference or reference.endswith(SUFFIXES) or Path(reference).exists()
 
 
 def version_key(version: str) -> tuple[int, ...]:

@@ -32,7 +32,7 @@ _BUILD = _build()
 _LARGEST = 1024 * 1024
 
 #: Entries beyond this many are forgotten, oldest first.
-_MOST_ENTRIES = 512
+_MOST_ENTRIES = 4096
 
 
 class PlanCache:

@@ -240,12 +240,25 @@ class ConfigFile(_Section, frozen=True, kw_only=True):
     telemetry: TelemetrySection = TelemetrySection()
 
 
+class Listening(msgspec.Struct, frozen=True, kw_only=True):
+    """How `ael serve` is reached, as the environment says it."""
+
+    transport: Literal["stdio", "http"] = "stdio"
+    host: str = "127.0.0.1"
+    port: int = 8080
+    #: Beyond this machine without authentication.
+    insecure: bool = False
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that an installation is told, from file and environment."""
 
     file: ConfigFile = ConfigFile()
     #: The configuration file, None without one.
     path: Path | None = None
+    #: Where the configuration was looked for; the last one is none.
+    searched: tuple[str, ...] = ()
+    listening: Listening = Listening()
     servers: dict[str, ServerConfig] = {}
     #: How the native tools are started, by `tools.native` or `ael native-tools`.
     native: ServerConfig = ServerConfig()
@@ -271,10 +284,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def load_settings(named: str | None = None, environment: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings; raises `ConfigInvalid`."""
+def load_settings(
+    named: str | None = None, environment: Mapping[str, str] | None = None, *, may_be_missing: bool = False
+) -> Settings:
+    """Read the settings; raises `ConfigInvalid`.
+
+    With `may_be_missing` a file that is named and does not exist is as good as none.
+    """
     env = os.environ if environment is None else environment
-    found = _find(named, env)
+    given = _given(named, env)
+    searched = (given,) if given is not None else (f"./{FILE_NAME}", "~/.ael/config.yaml")
+    missing = may_be_missing and given is not None and not os.path.lexists(given)
+    found = None if missing else _find(given, env)
     state = _state_directory(env)
     if found is None:
         directories: tuple[Path, ...] = (Path("workflows"),)
@@ -284,6 +305,8 @@ def load_settings(named: str | None = None, environment: Mapping[str, str] | Non
             file=_overridden(ConfigFile(), env),
             native=_native(ConfigFile(), Path(), bounds, env),
             directories=directories,
+            searched=searched,
+            listening=_listening(env),
             state=state,
             journal=journal,
         )
@@ -301,6 +324,8 @@ def load_settings(named: str | None = None, environment: Mapping[str, str] | Non
         path=found.path,
         servers=servers,
         native=native,
+        searched=searched,
+        listening=_listening(env),
         servers_refused=found.distrust,
         directories=directories,
         state=state,
@@ -385,9 +410,8 @@ def _places(env: Mapping[str, str]) -> tuple[Path, ...]:
     return (Path(FILE_NAME), *([Path(home) / ".ael" / "config.yaml"] if home else []))
 
 
-def _find(named: str | None, env: Mapping[str, str]) -> _Found | None:
-    """Read the first file of the search order; None when there is none."""
-    given = _given(named, env)
+def _find(given: str | None, env: Mapping[str, str]) -> _Found | None:
+    """Read the file that is given, else the first of the search order; None when there is none."""
     if given is not None:
         return _Found(path=Path(given), text=_read(Path(given))[0])
     for candidate in _places(env):
@@ -469,6 +493,22 @@ def _switch(name: str, text: str) -> bool:
     if text.lower() in _TRUE | _FALSE:
         return text.lower() in _TRUE
     raise ConfigInvalid([Problem(message=f"{name} is '{text[:40]}' in the environment", suggestion="Write 1 or 0.")])
+
+
+def _listening(env: Mapping[str, str]) -> Listening:
+    transport, port = env.get("AEL_TRANSPORT") or "stdio", env.get("AEL_PORT") or "8080"
+    if transport not in {"stdio", "http"}:
+        message = f"AEL_TRANSPORT is '{transport[:40]}' in the environment"
+        raise ConfigInvalid([Problem(message=message, suggestion="Write stdio or http.")])
+    if not port.isascii() or not port.isdigit() or int(port) > 65535:
+        message = f"AEL_PORT is '{port[:40]}' in the environment"
+        raise ConfigInvalid([Problem(message=message, suggestion="Write a port, 0 to 65535.")])
+    return Listening(
+        transport="http" if transport == "http" else "stdio",
+        host=env.get("AEL_HOST") or "127.0.0.1",
+        port=int(port),
+        insecure=bool(env.get("AEL_INSECURE")) and _switch("AEL_INSECURE", env["AEL_INSECURE"]),
+    )
 
 
 def _state_directory(env: Mapping[str, str]) -> Path | None:

@@ -15,6 +15,7 @@ from ael.app.tool_check import parameter_hint
 from ael.errors import AelError, ErrorRecord, ParamInvalid
 from ael.journal.fold import Execution
 from ael.observe.masking import Masker
+from ael.plan import Plan
 from ael.tools import ToolInfo
 from ael.tools.servers import McpServer, Status
 from ael.values import JSONValue
@@ -25,6 +26,9 @@ ToolStatus = Literal["available", "unavailable"]
 
 _SYSTEM = "ael"
 _CALL = "tool-call"
+
+#: Plans of calls that are remembered.
+_PLANS_KEPT = 1024
 
 
 class ToolRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +65,7 @@ class ToolReport(msgspec.Struct, frozen=True, kw_only=True):
     servers: tuple[ServerRow, ...]
 
 
-_PYTHON_EXEC = ToolRow(
+PYTHON_EXEC = ToolRow(
     name="python_exec",
     source="system",
     server=_SYSTEM,
@@ -83,7 +87,7 @@ async def list_tools(app: App, server: str | None = None) -> ToolReport:
     looked = await asyncio.gather(*(_look(app, name) for name in names))
     rows = [row for _, found in looked for row in found]
     if server in {None, _SYSTEM} and "python_exec" in app.settings.file.tools.builtins:
-        rows.append(_PYTHON_EXEC)
+        rows.append(PYTHON_EXEC)
     bare = Counter(row.name for row in rows)
     named = [
         msgspec.structs.replace(row, name=f"{row.server}__{row.name}") if bare[row.name] > 1 else row for row in rows
@@ -149,30 +153,51 @@ async def call_tool(
     name: str,
     params: Mapping[str, JSONValue],
     timeout: float | None = None,  # noqa: ASYNC109 # the execution's limit, recorded; not this call's
+    *,
+    scope: tuple[str, ...] | None = None,
+    **watched: Any,  # noqa: ANN401 # as `App.run` takes them
 ) -> Execution:
     """Call a tool as a workflow of one step would: through the gateway, with a record. A failed call is a result.
 
-    Raises `ParamInvalid` for `python_exec` without its program, else as `App.run` does.
+    `scope` limits what the program of `python_exec` may call; `watched` goes to `App.run`. Raises `ParamInvalid` for
+    `python_exec` without its program, else as `App.run` does.
     """
-    step: dict[str, Any] = {"id": "call", "tool": name}
-    if name == _PYTHON_EXEC.name:
+    if name == PYTHON_EXEC.name:
         code = params.get("code")
         if not isinstance(code, str) or len(params) > 1:
             raise ParamInvalid("python_exec takes one parameter: `code`, a text", tool_name=name)
-        step["params"] = {"code": code}
+        plan = await _plan_call(app, name, {"code": code}, scope)
     else:
-        # Values go in as inputs: a template in one of them is text.
-        step["params"] = {key: f"{{{{ inputs.values[{at}] }}}}" for at, key in enumerate(params)}
-    document = {
+        plan = await _known_plan(app, name, tuple(params))
+    prepared = Prepared(plan=plan, file=name)
+    return await app.run(prepared, {"values": list(params.values())}, timeout=timeout, **watched)
+
+
+async def _known_plan(app: App, name: str, keys: tuple[str, ...]) -> Plan:
+    """Return the plan of a call with such parameters; their values go in as inputs: a template in one is text."""
+    plans = app.parts.call_plans
+    plan = plans.get((name, keys))
+    if plan is None:
+        if len(plans) >= _PLANS_KEPT:
+            plans.clear()
+        params = {key: f"{{{{ inputs.values[{at}] }}}}" for at, key in enumerate(keys)}
+        plan = plans[name, keys] = await _plan_call(app, name, params)
+    return plan
+
+
+async def _plan_call(app: App, name: str, params: dict[str, str], scope: tuple[str, ...] | None = None) -> Plan:
+    step: dict[str, Any] = {"id": "call", "tool": name, "params": params}
+    document: dict[str, Any] = {
         "name": _CALL,
         "version": "1",
         "inputs": {"values": {"type": "array", "default": []}},
         "steps": [step],
         "output": "{{ steps.call.output }}",
     }
+    if scope is not None:
+        document["tools"] = list(scope)
     loaded = load_text(msgspec.json.encode(document).decode(), name)
-    plan = await app.parts.definitions.plan(loaded.definition)
-    return await app.run(Prepared(plan=plan, file=name), {"values": list(params.values())}, timeout=timeout)
+    return await app.parts.definitions.plan(loaded.definition)
 
 
 def parse_params(tool: ToolRow, pairs: Mapping[str, str]) -> dict[str, JSONValue]:

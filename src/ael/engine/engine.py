@@ -98,6 +98,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     secrets: tuple[str, ...] = ()
     #: Of a child: its parent's, which it shares.
     budget: Budget | None = None
+    #: Told of the progress of this execution's own tool calls, and of their answers as the servers gave them.
+    on_progress: Callable[[float, float | None, str | None], None] | None = None
+    on_result: Callable[[dict[str, JSONValue]], None] | None = None
 
 
 def new_execution_id() -> str:
@@ -344,6 +347,8 @@ class Run:
             timeout_seconds=None if is_code else step.timeout or self.plan.workflow.defaults.timeout,
             origin="code" if is_code else "step",
             resolved=self.resolved,
+            on_progress=self.request.on_progress,
+            on_result=self.request.on_result,
         )
         seed = self.interpreter.seed_of(step.id, index, attempt)
         readings = self.host.readings(StepKey(step.id, index), attempt) if is_code else None

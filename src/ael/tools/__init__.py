@@ -88,6 +88,8 @@ class CallContext(msgspec.Struct, kw_only=True):
     resolved: dict[str, ToolRef] = {}
     #: Told of the calls' progress: how far, of how much, in words.
     on_progress: Callable[[float, float | None, str | None], None] | None = None
+    #: Told of each answer as the server gave it, also of one that is an error.
+    on_result: Callable[[dict[str, JSONValue]], None] | None = None
     #: Calls made so far in this attempt; the gateway counts.
     calls: int = 0
 

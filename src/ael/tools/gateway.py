@@ -83,6 +83,8 @@ class Gateway:
             meta=meta,
             on_progress=context.on_progress,
         )
+        if context.on_result is not None:
+            context.on_result(result.raw)
         if result.is_error:
             raise _tool_error(name, result)
         if bulk.is_large(result.raw):

@@ -228,7 +228,8 @@ def _input_schema(spec: InputSpec) -> Schema:
         if value not in (None, ""):
             made[renamed.get(field, field)] = list(value) if isinstance(value, tuple) else value
     if spec.default is not msgspec.UNSET:
-        made["default"] = spec.default
+        if not spec.secret:
+            made["default"] = spec.default
         if spec.default is None:
             made["type"] = [spec.type, "null"]
     return made

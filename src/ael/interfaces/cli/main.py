@@ -26,6 +26,7 @@ COMMANDS = {
     "list": ("workflows", "List registered workflows."),
     "executions": ("executions", "Look at what ran."),
     "tools": ("tools", "Look at tools and their servers, and call one."),
+    "serve": ("serve", "Serve the workflows as MCP tools to agents."),
     "native-tools": ("native_tools", "Serve AEL's own tools to any MCP client."),
     "config": ("config", "Look at the configuration, edit it, import servers."),
     "init": ("init", "Start a project: configuration, example, editor schema."),

@@ -87,11 +87,16 @@ def read_settings_or_exit(settings: Globals) -> Settings:
 def read_settings(settings: Globals) -> Settings:
     """Read the configuration, and set up logging as it and -v say; raises `ConfigInvalid`."""
     read = load_settings(settings.config)
+    set_up_logging(settings, read)
+    return read
+
+
+def set_up_logging(settings: Globals, read: Settings, usual: str = "WARNING") -> None:
+    """Log as the configuration and -v say, else from the `usual` level on."""
     section = read.file.logging
-    level = ("DEBUG" if settings.verbose > 1 else "INFO") if settings.verbose else section.level or "WARNING"
+    level = ("DEBUG" if settings.verbose > 1 else "INFO") if settings.verbose else section.level or usual
     configure(
         "ERROR" if settings.quiet else level,
         section.format,
         tuple(name for name in COMPONENTS if not getattr(section.components, name)),
     )
-    return read

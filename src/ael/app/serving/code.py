@@ -1,0 +1,64 @@
+"""`python_exec` for agents: code in the sandbox, which may call only the tools that the agent could call itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from ael.app.application import App
+from ael.app.serving.runs import Runs
+from ael.app.serving.served import Answer, Caller, ServedTool
+from ael.app.serving.upstream import UpstreamTools
+from ael.app.tools import PYTHON_EXEC, call_tool
+from ael.engine.engine import new_execution_id
+from ael.values import JSONValue
+
+
+class CodeTool:
+    """Offers `python_exec`; implements `Provider`."""
+
+    def __init__(self, app: App, runs: Runs, upstream: UpstreamTools) -> None:
+        self._app = app
+        self._runs = runs
+        self._upstream = upstream
+        definition = {
+            "title": "Run Python",
+            "description": PYTHON_EXEC.description,
+            "inputSchema": PYTHON_EXEC.input_schema,
+            # What it calls may do anything that those tools do.
+            "annotations": {"readOnlyHint": False, "destructiveHint": True, "openWorldHint": True},
+        }
+        name = PYTHON_EXEC.name
+        self._tools = (ServedTool(name=name, safe_name=name, definition=definition, call=self._call),)
+
+    def tools(self) -> Sequence[ServedTool]:
+        """See `Provider.tools`."""
+        return self._tools
+
+    def find(self, name: str) -> ServedTool | None:
+        """See `Provider.find`: it has no other name."""
+        return None
+
+    async def ready(self) -> None:
+        """See `Provider.ready`: at once."""
+
+    def subscribe(self, on_change: Callable[[], None]) -> None:
+        """See `Provider.subscribe`: it never changes."""
+
+    async def _call(self, arguments: dict[str, JSONValue], caller: Caller) -> Answer:
+        await self._upstream.ready()
+        execution_id = new_execution_id()
+        work = call_tool(
+            self._app,
+            PYTHON_EXEC.name,
+            arguments,
+            scope=tuple(tool.name for tool in self._upstream.tools()),
+            principal=caller.principal,
+            execution_id=execution_id,
+        )
+        execution = await self._runs.run(work, caller)
+        meta: dict[str, JSONValue] = {"execution_id": execution_id, "duration_ms": execution.duration_ms}
+        if execution.error is not None:
+            return Answer(error=msgspec.structs.replace(execution.error, step_id=None), meta=meta)
+        return Answer(value=execution.outputs, meta=meta)

@@ -1,0 +1,99 @@
+"""All providers as one list of tools, and a call by any name of a tool."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Iterable, Sequence
+
+from ael.app.serving.served import Answer, Caller, Provider, ServedTool
+from ael.errors import AelError, InternalError, ToolUnavailable, did_you_mean
+from ael.values import JSONValue
+
+_log = logging.getLogger("ael.serving")
+
+
+class Toolbox:
+    """What agents see as tools; of two of one name the earlier provider's stays."""
+
+    def __init__(self, providers: Iterable[Provider] = ()) -> None:
+        self._providers: tuple[Provider, ...] = ()
+        self._listeners: list[Callable[[], None]] = []
+        self._seen: tuple[Sequence[ServedTool], ...] = ()
+        self._listed: tuple[ServedTool, ...] = ()
+        self._by_name: dict[str, ServedTool] = {}
+        self.replace(providers)
+
+    def replace(self, providers: Iterable[Provider]) -> None:
+        """Offer the tools of these providers from now on."""
+        self._providers = tuple(providers)
+        for provider in self._providers:
+            provider.subscribe(lambda one=provider: self._changed(one))  # type: ignore[misc]  # bound to this one
+        self._tell()
+
+    def subscribe(self, on_change: Callable[[], None]) -> None:
+        """Have a function called whenever the list has changed."""
+        self._listeners.append(on_change)
+
+    def _changed(self, provider: Provider) -> None:
+        # One that was replaced may still have news, which are none of ours.
+        if provider in self._providers:
+            self._tell()
+
+    def _tell(self) -> None:
+        for listener in self._listeners:
+            listener()
+
+    async def tools(self) -> tuple[ServedTool, ...]:
+        """Return all tools, providers in order; the same object while nothing changes."""
+        await asyncio.gather(*(provider.ready() for provider in self._providers))
+        return self.listed()
+
+    def listed(self) -> tuple[ServedTool, ...]:
+        """Return the tools as they are now."""
+        seen = tuple(provider.tools() for provider in self._providers)
+        if len(seen) == len(self._seen) and all(new is old for new, old in zip(seen, self._seen, strict=True)):
+            return self._listed
+        found: dict[str, ServedTool] = {}
+        for tool in (tool for tools in seen for tool in tools):
+            if tool.name in found:
+                _log.warning("another tool named %s is not offered", tool.name)
+            found.setdefault(tool.name, tool)
+        names = dict(found)
+        for tool in found.values():
+            names.setdefault(tool.safe_name, tool)
+        self._seen, self._listed, self._by_name = seen, tuple(found.values()), names
+        return self._listed
+
+    def known(self, name: str) -> ServedTool | None:
+        """Return the tool that a name means now, canonical or safe."""
+        self.listed()
+        tool = self._by_name.get(name)
+        if tool is not None:
+            return tool
+        return next((found for one in self._providers if (found := one.find(name)) is not None), None)
+
+    async def find(self, name: str) -> ServedTool:
+        """Return the tool that a name means; raises `ToolUnavailable` with the nearest name."""
+        tool = self.known(name)
+        if tool is None:
+            await self.tools()
+            tool = self.known(name)
+        if tool is None:
+            shown = name if len(name) <= 80 else f"{name[:80]}…"
+            names = [one.name for one in self._listed]
+            hint = did_you_mean(name, names, "tool") or "No tools are offered."
+            raise ToolUnavailable("there is no such tool", suggestion=hint, tool_name=shown, retryable=False)
+        return tool
+
+    async def call(self, tool: ServedTool, arguments: dict[str, JSONValue], caller: Caller) -> Answer:
+        """Call a tool; a failure is an answer too."""
+        try:
+            return await tool.call(arguments, caller)
+        except AelError as error:
+            return Answer(error=error.record())
+        except Exception:  # noqa: BLE001 # a defect: told to the caller under an id, the stack to the log
+            incident = os.urandom(4).hex()
+            _log.exception("%s failed by a defect of AEL: %s", tool.name, incident)
+            return Answer(error=InternalError(f"report it as {incident}; the server's log has more").record())

@@ -1,0 +1,188 @@
+"""The tools of servers, offered to agents under their catalog names; results and errors pass through unchanged."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from functools import partial
+
+from ael.app.application import App
+from ael.app.serving.names import safe_name
+from ael.app.serving.runs import Runs
+from ael.app.serving.served import Answer, Caller, ServedTool
+from ael.app.tools import call_tool
+from ael.engine.engine import new_execution_id
+from ael.errors import AelError
+from ael.observe.masking import Masker
+from ael.tools import ToolInfo
+from ael.tools.servers import McpServer
+from ael.values import JSONValue
+
+_log = logging.getLogger("ael.tool")
+
+#: Seconds that the first list waits for servers that are slow to start; they join it later.
+_PATIENCE = 5.0
+
+
+class UpstreamTools:
+    """Offers the tools of the connected servers; implements `Provider`."""
+
+    def __init__(self, app: App, runs: Runs) -> None:
+        self._app = app
+        self._runs = runs
+        self._catalog = app.parts.catalog()
+        self._exposed = app.settings.file.mcp.expose_tools
+        self._masker = Masker(app.settings.secrets)
+        self._offered: dict[str, list[ToolInfo]] = {}
+        self._tools: tuple[ServedTool, ...] = ()
+        self._listing: dict[str, asyncio.Task[None]] = {}
+        self._again: set[str] = set()
+        self._all_in = asyncio.Event()
+        self._waiting: set[str] = set()
+        self._listeners: list[Callable[[], None]] = []
+        self._end: Callable[[], None] | None = None
+
+    # -- the Protocol -------------------------------------------------------------------------------------------
+
+    def tools(self) -> Sequence[ServedTool]:
+        """See `Provider.tools`: by server, then by name."""
+        return self._tools
+
+    def find(self, name: str) -> ServedTool | None:
+        """See `Provider.find`: `server__tool` also where the bare name is listed."""
+        server, separator, tool = name.partition("__")
+        if not separator:
+            return None
+        prefix = self._prefix(server)
+        for info in self._offered.get(server, ()):
+            if tool in {info.ref.name, prefix + info.ref.name} and self._is_exposed(info, name):
+                return self._tool(name, info)
+        return None
+
+    async def ready(self) -> None:
+        """See `Provider.ready`: when every server has answered or failed, or was waited for long enough."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._all_in.wait()
+        except TimeoutError:
+            _log.warning("still starting: %s", ", ".join(sorted(self._waiting)))
+            self._all_in.set()
+
+    def subscribe(self, on_change: Callable[[], None]) -> None:
+        """See `Provider.subscribe`."""
+        self._listeners.append(on_change)
+
+    # -- servers ------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start all enabled servers at once; what each offers appears when it is ready."""
+        enabled = [name for name in self._catalog.sources if self._app.settings.servers[name].enabled]
+        self._waiting = set(enabled)
+        self._end = self._catalog.subscribe(self._changed)
+        for name in enabled:
+            self._list(name)
+        if not enabled:
+            self._all_in.set()
+
+    async def stop(self) -> None:
+        """End what still asks servers for their tools; the servers themselves are the application's."""
+        if self._end is not None:
+            self._end()
+        for task in self._listing.values():
+            task.cancel()
+        await asyncio.gather(*self._listing.values(), return_exceptions=True)
+
+    def _changed(self, name: str) -> None:
+        source = self._catalog.sources[name]
+        # To ask one that has failed would start it again, fail, and bring us here again.
+        if isinstance(source, McpServer) and source.status != "ready":
+            return
+        self._list(name)
+
+    def _list(self, name: str) -> None:
+        """Ask a server for its tools; once more afterwards if it changes meanwhile."""
+        if name in self._listing:
+            self._again.add(name)
+            return
+        task = asyncio.get_running_loop().create_task(self._ask(name), name=f"tools of {name}")
+        self._listing[name] = task
+        task.add_done_callback(lambda _: self._asked(name))
+
+    def _asked(self, name: str) -> None:
+        self._listing.pop(name, None)
+        if name in self._again:
+            self._again.discard(name)
+            self._list(name)
+
+    async def _ask(self, name: str) -> None:
+        try:
+            offered = await self._catalog.offered(name)
+        except AelError as error:
+            _log.error("%s", error)
+        else:
+            if self._offered.get(name) is not offered:
+                self._offered[name] = offered
+                self._offer()
+        finally:
+            self._waiting.discard(name)
+            if not self._waiting:
+                self._all_in.set()
+
+    def _offer(self) -> None:
+        infos = [
+            (self._prefix(server) + info.ref.name, info)
+            for server in self._catalog.sources
+            for info in self._offered.get(server, ())
+        ]
+        count = Counter(name for name, _ in infos)
+        named = [(name if count[name] == 1 else f"{info.ref.server}__{name}", info) for name, info in infos]
+        order = {server: at for at, server in enumerate(self._catalog.sources)}
+        shown = [(name, info) for name, info in named if self._is_exposed(info, name)]
+        shown.sort(key=lambda one: (order[one[1].ref.server], one[0]))
+        self._tools = tuple(self._tool(name, info) for name, info in shown)
+        for listener in self._listeners:
+            listener()
+
+    def _prefix(self, server: str) -> str:
+        config = self._app.settings.servers.get(server)
+        return "" if config is None else config.prefix
+
+    def _is_exposed(self, info: ToolInfo, name: str) -> bool:
+        if isinstance(self._exposed, str):
+            return self._exposed == "all"
+        full = f"{info.ref.server}__{self._prefix(info.ref.server)}{info.ref.name}"
+        return any(fnmatchcase(one, pattern) for one in (name, full) for pattern in self._exposed)
+
+    # -- calls --------------------------------------------------------------------------------------------------
+
+    def _tool(self, name: str, info: ToolInfo) -> ServedTool:
+        definition = {key: value for key, value in info.definition.items() if key != "name"}
+        definition["inputSchema"] = info.input_schema
+        return ServedTool(
+            name=name, safe_name=safe_name(name), definition=definition, call=partial(self.call, name, info)
+        )
+
+    async def call(self, name: str, info: ToolInfo, arguments: dict[str, JSONValue], caller: Caller) -> Answer:
+        """Call a server's tool for an agent, with a record; its answer is given as it is."""
+        answers: list[dict[str, JSONValue]] = []
+        execution_id = new_execution_id()
+        work = call_tool(
+            self._app,
+            # In full: a bare name would wait for every server that might offer it too.
+            str(info.ref),
+            arguments,
+            principal=caller.principal,
+            execution_id=execution_id,
+            on_progress=caller.on_progress,
+            on_result=answers.append,
+        )
+        execution = await self._runs.run(work, caller)
+        if answers:
+            raw = self._masker.value(answers[-1])
+            assert isinstance(raw, dict)
+            return Answer(raw=raw)
+        assert execution.error is not None
+        return Answer(error=execution.error, meta={"execution_id": execution_id, "duration_ms": execution.duration_ms})

@@ -1,0 +1,224 @@
+"""Workflows as tools. What is offered is kept in memory, follows the files, and never loses a tool to a bad save."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from ael.app.application import App, Prepared
+from ael.app.definitions import version_key
+from ael.app.serving.names import WORKFLOW, safe_name
+from ael.app.serving.progress import StepProgress
+from ael.app.serving.runs import Runs
+from ael.app.serving.served import Answer, Caller, ServedTool
+from ael.app.serving.watching import Signature, look, next_change
+from ael.engine.engine import new_execution_id
+from ael.errors import AelError, ErrorRecord, Problem, WorkflowInvalid, WorkflowNotFound, did_you_mean
+from ael.values import JSONValue
+from ael.workflow.model import Workflow
+from ael.workflow.schema import input_schema, output_schema
+
+_log = logging.getLogger("ael.workflow")
+
+
+class WorkflowFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of the workflow directories."""
+
+    path: str
+    #: Its last good version; None when there was none.
+    prepared: Prepared | None = None
+    #: What is wrong with it as it is now.
+    error: ErrorRecord | None = None
+
+
+class WorkflowTools:
+    """Offers every workflow that its file exposes; implements `Provider`."""
+
+    def __init__(self, app: App, runs: Runs) -> None:
+        self._app = app
+        self._runs = runs
+        self._seen: dict[str, Signature] = {}
+        self._files: dict[str, WorkflowFile] = {}
+        #: Name → version → workflow, the latest first.
+        self._by_name: dict[str, dict[str, Prepared]] = {}
+        self._tools: tuple[ServedTool, ...] = ()
+        self._loaded = asyncio.Event()
+        self._listeners: list[Callable[[], None]] = []
+
+    # -- the Protocol -------------------------------------------------------------------------------------------
+
+    def tools(self) -> Sequence[ServedTool]:
+        """See `Provider.tools`: the latest version of each."""
+        return self._tools
+
+    def find(self, name: str) -> ServedTool | None:
+        """See `Provider.find`: `workflow:NAME@VERSION`."""
+        reference = name.removeprefix(WORKFLOW)
+        bare, separator, version = reference.partition("@")
+        found = self._by_name.get(bare, {}).get(version) if separator and reference != name else None
+        return None if found is None or not found.plan.workflow.expose else self._tool(found, name)
+
+    async def ready(self) -> None:
+        """See `Provider.ready`."""
+        await self._loaded.wait()
+
+    def subscribe(self, on_change: Callable[[], None]) -> None:
+        """See `Provider.subscribe`."""
+        self._listeners.append(on_change)
+
+    # -- files --------------------------------------------------------------------------------------------------
+
+    @property
+    def files(self) -> Mapping[str, WorkflowFile]:
+        """The files by path, with what is wrong with them."""
+        return self._files
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of all workflows, sorted."""
+        return list(self._by_name)
+
+    def registered(self, reference: str) -> Prepared:
+        """Return what `NAME` or `NAME@VERSION` means; raises `WorkflowNotFound`."""
+        name, _, version = reference.partition("@")
+        versions = self._by_name.get(name, {})
+        found = versions.get(version) if version else next(iter(versions.values()), None)
+        if found is not None:
+            return found
+        where = ", ".join(str(path) for path in self._app.parts.definitions.directories) or "no directory"
+        raise WorkflowNotFound(
+            f"no file in {where} has the name '{name}'" + (f" and version '{version}'" if version else ""),
+            suggestion=did_you_mean(name, self._by_name, "workflow") or "Add a file there.",
+            workflow_id=reference,
+        )
+
+    async def load(self) -> None:
+        """Read the directories once."""
+        self._app.parts.definitions.use(self.registered)
+        await self.refresh()
+        self._loaded.set()
+        for listener in self._listeners:
+            listener()
+
+    async def watch(self) -> None:
+        """Follow the files, for ever."""
+        while True:
+            seen = await next_change(self._app.parts.definitions.directories, self._seen)
+            await self._take(seen)
+
+    async def refresh(self) -> None:
+        """Look at the files now."""
+        await self._take(await asyncio.to_thread(look, self._app.parts.definitions.directories))
+
+    async def _take(self, seen: dict[str, Signature]) -> None:
+        """Read what is new or changed, and offer it all at once."""
+        files: dict[str, WorkflowFile] = {}
+        for path, signature in seen.items():
+            known = self._files.get(path)
+            if known is None or self._seen.get(path) != signature:
+                known = await self._read(path, None if known is None else known.prepared)
+            files[path] = known
+        self._seen, self._files = seen, files
+        self._offer()
+
+    async def _read(self, path: str, last: Prepared | None) -> WorkflowFile:
+        try:
+            return WorkflowFile(path=path, prepared=await self._app.parts.definitions.prepare_file(path))
+        except AelError as error:
+            kept = "; its last good version stays" if last is not None else ""
+            _log.error("%s%s", error, kept)
+            return WorkflowFile(path=path, prepared=last, error=error.record())
+
+    def _offer(self) -> None:
+        by_name: dict[str, dict[str, Prepared]] = {}
+        folded: dict[str, str] = {}
+        for file in self._files.values():
+            if file.prepared is None:
+                continue
+            workflow = file.prepared.plan.workflow
+            first = folded.setdefault(workflow.name.casefold().replace("-", "_"), workflow.name)
+            versions = by_name.setdefault(workflow.name, {})
+            other = versions.get(workflow.version)
+            if first != workflow.name:
+                self._refuse(file, f"'{first}' and '{workflow.name}' differ only in case or - and _")
+                del by_name[workflow.name]
+            elif other is not None:
+                self._refuse(file, f"{other.file} defines '{workflow.name}' with the same version")
+            else:
+                versions[workflow.version] = file.prepared
+        self._by_name = {
+            name: dict(sorted(by_name[name].items(), key=lambda one: version_key(one[0]), reverse=True))
+            for name in sorted(by_name)
+        }
+        known = {tool.name: tool for tool in self._tools}
+        latest = (next(iter(versions.values())) for versions in self._by_name.values())
+        shown = [one for one in latest if one.plan.workflow.expose]
+        self._tools = tuple(self._kept(known, one) for one in shown)
+        if self._loaded.is_set():
+            for listener in self._listeners:
+                listener()
+
+    def _refuse(self, file: WorkflowFile, message: str) -> None:
+        """Leave a file out because another has its name, and say so once."""
+        problem = Problem(message=f"{file.path}: {message}", suggestion="Rename one of them.")
+        error = WorkflowInvalid([problem])
+        if file.error is None:
+            _log.error("%s", error)
+        self._files[file.path] = msgspec.structs.replace(file, error=error.record())
+
+    def _kept(self, known: Mapping[str, ServedTool], prepared: Prepared) -> ServedTool:
+        """Return the tool of a workflow, the same one when it is offered already and its file is as it was."""
+        name = WORKFLOW + prepared.plan.workflow.name
+        tool = known.get(name)
+        if tool is not None and isinstance(tool.call, partial) and tool.call.args[0] is prepared:
+            return tool
+        return self._tool(prepared, name)
+
+    # -- calls --------------------------------------------------------------------------------------------------
+
+    def _tool(self, prepared: Prepared, name: str) -> ServedTool:
+        return ServedTool(
+            name=name,
+            safe_name=safe_name(name),
+            definition=definition_of(prepared.plan.workflow),
+            call=partial(self.call, prepared),
+        )
+
+    async def call(self, prepared: Prepared, arguments: dict[str, JSONValue], caller: Caller) -> Answer:
+        """Run a workflow for an agent; a failed one is an answer."""
+        workflow = prepared.plan.workflow
+        await self._app.parts.definitions.check_children(prepared.plan)
+        execution_id = new_execution_id()
+        told = None if caller.on_progress is None else StepProgress(execution_id, workflow, caller.on_progress)
+        work = self._app.run(prepared, arguments, principal=caller.principal, execution_id=execution_id, on_event=told)
+        execution = await self._runs.run(work, caller)
+        meta: dict[str, JSONValue] = {
+            "execution_id": execution_id,
+            "workflow_id": workflow.name,
+            "workflow_version": workflow.version,
+            "duration_ms": execution.duration_ms,
+        }
+        if execution.error is not None:
+            return Answer(error=execution.error, meta=meta)
+        return Answer(value=execution.outputs, meta=meta)
+
+
+def definition_of(workflow: Workflow) -> dict[str, Any]:
+    """Return a workflow as the tool object of MCP, without its name."""
+    made: dict[str, Any] = {}
+    if workflow.title:
+        made["title"] = workflow.title
+    made["description"] = workflow.description or f"Runs the workflow {workflow.name}."
+    made["inputSchema"] = input_schema(workflow)
+    schema = output_schema(workflow)
+    if schema is not None:
+        made["outputSchema"] = schema
+    if workflow.annotations is not None:
+        hints = msgspec.to_builtins(workflow.annotations)
+        made["annotations"] = {key: value for key, value in hints.items() if value is not None}
+    return made

@@ -1,0 +1,154 @@
+"""What `ael serve` does: the streams made safe, the start told, one protocol served, an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from ael.app.application import App
+from ael.app.serving.served import Presence
+from ael.app.serving.serving import Serving, offers_code
+from ael.app.settings import Settings, load_settings
+from ael.errors import AelError, ConfigInvalid, Problem
+from ael.interfaces.cli.options import Globals
+from ael.interfaces.cli.render import print_failure, printable, say
+from ael.interfaces.cli.session import Interruption, set_up_logging
+from ael.interfaces.mcp.wire import divert
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line says; None where it says nothing."""
+
+    transport: Literal["stdio", "http"] | None
+    host: str | None
+    port: int | None
+    mode: Literal["configuration", "running"] | None
+    watch: bool
+    tool_names: Literal["canonical", "safe"] | None
+    hosts: tuple[str, ...]
+    insecure: bool
+    tls_cert: str | None
+    tls_key: str | None
+
+
+class Serve:
+    """One invocation."""
+
+    def __init__(self, settings: Globals, options: Options) -> None:
+        self.settings = settings
+        self.options = options
+        self.wire: tuple[int, int] | None = None
+
+    def main(self) -> int:
+        """Serve to the end and return the exit code."""
+        try:
+            read = load_settings(self.settings.config, may_be_missing=self.options.mode != "running")
+            set_up_logging(self.settings, read, usual="INFO")
+            if self._transport(read) == "stdio":
+                self.wire = divert()
+            return asyncio.run(self._run(read))
+        except AelError as error:
+            print_failure(error, self.settings)
+            return 1
+
+    def _transport(self, read: Settings) -> Literal["stdio", "http"]:
+        return self.options.transport or read.listening.transport
+
+    async def _run(self, read: Settings) -> int:
+        interruption = Interruption(self.settings)
+        mode = self._mode(read)
+        self._tell_start(read, mode)
+        transport = self._transport(read)
+        watch = self.options.watch and read.file.workflows.hot_reload
+        try:
+            async with App.open(read) as app, Serving(app, transport, watch=watch, mode=mode) as serving:
+                telling = asyncio.create_task(self._tell_workflows(serving))
+                try:
+                    await (self._over_pipes(serving) if transport == "stdio" else self._over_http(serving, read))
+                finally:
+                    telling.cancel()
+        except asyncio.CancelledError:
+            return interruption.exit_code
+        return 0
+
+    # -- protocols ----------------------------------------------------------------------------------------------
+
+    async def _over_pipes(self, serving: Serving) -> None:
+        from ael.interfaces.mcp.pipes import serve_pipes  # noqa: PLC0415 # a second: `mcp`
+        from ael.interfaces.mcp.server import McpServer  # noqa: PLC0415 # as above
+
+        assert self.wire is not None
+        presence = Presence()
+        server = McpServer(serving, self._tool_names(serving), presence)
+        await serve_pipes(server, presence, self.wire)
+        server.news.close()
+        # Those of `on_disconnect: cancel` are ending already.
+        await serving.runs.finish()
+
+    async def _over_http(self, serving: Serving, read: Settings) -> None:
+        from ael.interfaces.http.server import Address, HttpServer  # noqa: PLC0415 # a second: `mcp`
+        from ael.interfaces.mcp.server import McpServer  # noqa: PLC0415 # as above
+
+        options, listening = self.options, read.listening
+        address = Address(
+            host=options.host or listening.host,
+            port=listening.port if options.port is None else options.port,
+            insecure=options.insecure or listening.insecure,
+            allowed_hosts=options.hosts,
+            tls_cert=options.tls_cert,
+            tls_key=options.tls_key,
+        )
+        if offers_code(serving.app):
+            self._say("python_exec is not offered over HTTP: that needs authentication")
+        server = HttpServer(McpServer(serving, self._tool_names(serving)), address)
+        self._say(f"Listening on {server.url}")
+        running = asyncio.create_task(server.serve())
+        try:
+            await asyncio.wait((running,))
+        except asyncio.CancelledError:
+            # First what runs is put on record, and its callers are told; then the port closes.
+            await serving.runs.stop()
+            server.stop()
+            await running
+            raise
+        await running
+
+    def _tool_names(self, serving: Serving) -> Literal["canonical", "safe"]:
+        return self.options.tool_names or serving.app.settings.file.mcp.tool_names
+
+    # -- what is told -------------------------------------------------------------------------------------------
+
+    def _mode(self, read: Settings) -> Literal["configuration", "running"]:
+        if self.options.mode == "running" and read.path is None:
+            where = ", ".join(read.searched)
+            problem = Problem(message=f"there is no configuration (searched: {where})", suggestion="Run `ael init`.")
+            raise ConfigInvalid([problem])
+        return self.options.mode or ("configuration" if read.path is None else "running")
+
+    def _tell_start(self, read: Settings, mode: str) -> None:
+        if read.path is None:
+            self._say(f"No config found (searched: {', '.join(read.searched)})")
+        else:
+            here = "./" if read.path.parent == Path() else ""
+            self._say(f"Config loaded from: {here}{read.path}")
+        self._say(f"Mode: {mode}")
+        if mode == "configuration":
+            self._say("Use config tools to set up AEL")
+            return
+        names = [name for name, server in read.servers.items() if server.enabled]
+        if read.servers_refused and names:
+            self._say(f"MCP servers: none is started: {read.servers_refused}")
+        elif names:
+            self._say(f"MCP servers: {', '.join(names)} ({len(names)})")
+
+    async def _tell_workflows(self, serving: Serving) -> None:
+        if serving.mode == "running":
+            await serving.workflows.ready()
+            self._say(f"Workflows: {len(serving.workflows.names)} registered")
+
+    def _say(self, text: str) -> None:
+        if not self.settings.quiet:
+            say(printable(f"[AEL] {text}"), self.settings)

@@ -1,0 +1,7 @@
+"""HTTP: what is served over a port, put together.
+
+    guard   which requests are let in at all
+    server  the application, TLS, the port, and an orderly end
+
+Above stands cli; below the protocols.
+"""
