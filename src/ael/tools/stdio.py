@@ -99,21 +99,21 @@ class ProcessPeer(Peer, asyncio.SubprocessProtocol):
         """Start a process in a group of its own; raises `OSError`."""
         peer = cls(max_message, on_notification, last_lines)
         inherited = {name: value for name in INHERITED if (value := os.environ.get(name)) is not None}
-        transport, _ = await peer._loop.subprocess_exec(
-            lambda: peer, *command, env=inherited | env, cwd=cwd, start_new_session=True
-        )
-        peer._transport = transport
-        peer.pid = transport.get_pid()
-        stdin, stdout = transport.get_pipe_transport(0), transport.get_pipe_transport(1)
-        assert isinstance(stdin, asyncio.WriteTransport)
-        assert isinstance(stdout, asyncio.ReadTransport)
-        peer._stdin, peer._stdout = stdin, stdout
-        with suppress(OSError, AttributeError):
-            # Sixteen times as much in one go; a system that has no such call reads in smaller parts.
-            fcntl.fcntl(stdout.get_extra_info("pipe").fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
+        await peer._loop.subprocess_exec(lambda: peer, *command, env=inherited | env, cwd=cwd, start_new_session=True)
         return peer
 
     # -- asyncio.SubprocessProtocol -----------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio; it comes before everything that the process wrote."""
+        assert isinstance(transport, asyncio.SubprocessTransport)
+        stdin, stdout = transport.get_pipe_transport(0), transport.get_pipe_transport(1)
+        assert isinstance(stdin, asyncio.WriteTransport)
+        assert isinstance(stdout, asyncio.ReadTransport)
+        self._transport, self._stdin, self._stdout, self.pid = transport, stdin, stdout, transport.get_pid()
+        with suppress(OSError, AttributeError):
+            # Sixteen times as much in one go; a system that has no such call reads in smaller parts.
+            fcntl.fcntl(stdout.get_extra_info("pipe").fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         """Take what the process wrote (asyncio's name)."""

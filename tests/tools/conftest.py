@@ -1,0 +1,67 @@
+"""Servers of ours that misbehave, behind the gateway."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ael.errors import AelError
+from ael.tools import CallContext, ToolCallEnded, ToolCallStarted
+from ael.tools.catalog import ToolCatalog
+from ael.tools.gateway import Gateway
+from ael.tools.servers import McpServer, ServerConfig
+
+HOSTILE = str(Path(__file__).parent / "servers" / "hostile.py")
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Callable[..., ServerConfig]:
+    """Return how a server is reached that misbehaves in a way; it knows how often it was started."""
+
+    def make(way: str, **more: Any) -> ServerConfig:
+        state = {"STATE": str(tmp_path / f"{way}.starts")}
+        return ServerConfig(command=sys.executable, args=(HOSTILE, way), env=state, **more)
+
+    return make
+
+
+class Through:
+    """Servers behind a gateway, called as a step would."""
+
+    def __init__(self, configs: dict[str, ServerConfig]) -> None:
+        self.servers = {name: McpServer(name, config) for name, config in configs.items()}
+        self.catalog = ToolCatalog(self.servers.values(), configs)
+        self.gateway = Gateway(self.catalog)
+        self.recorded: list[ToolCallStarted | ToolCallEnded] = []
+
+    async def __call__(self, tool: str, seconds: float | None = None, **params: Any) -> Any:
+        async def record(report: ToolCallStarted | ToolCallEnded) -> None:
+            self.recorded.append(report)
+
+        context = CallContext(
+            scope=("*",), record=record, key="exec-1/step", timeout_seconds=seconds, attempt=len(self.recorded) + 1
+        )
+        return await self.gateway.call(tool, params, context)
+
+    async def error(self, tool: str, seconds: float | None = None, **params: Any) -> AelError:
+        with pytest.raises(AelError) as caught:
+            await self(tool, seconds, **params)
+        return caught.value
+
+
+@pytest.fixture
+async def through() -> AsyncIterator[Callable[..., Through]]:
+    """Return a maker of gateways over servers; all are stopped in the end."""
+    made: list[Through] = []
+
+    def make(**configs: ServerConfig) -> Through:
+        made.append(Through(configs))
+        return made[-1]
+
+    yield make
+    for one in made:
+        await one.catalog.close()
