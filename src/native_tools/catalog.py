@@ -7,11 +7,13 @@ from fnmatch import fnmatchcase
 
 from native_tools import data, files
 from native_tools.environment import Environment, EnvironmentInvalid
+from native_tools.network import tools as network
 from native_tools.tool import Tool
 
 #: Group → its tools, in the order of the listing.
 GROUPS: dict[str, tuple[Tool, ...]] = {
     "files": files.TOOLS,
+    "network": network.TOOLS,
     "data": data.TOOLS,
 }
 

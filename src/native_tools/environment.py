@@ -27,6 +27,8 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     allowed_hosts: tuple[str, ...] = ()
     #: Those that they never reach.
     blocked_hosts: tuple[str, ...] = ()
+    #: Name servers that are asked instead of this machine's, `ADDRESS` or `ADDRESS:PORT`.
+    nameservers: tuple[str, ...] = ()
     firecrawl_base_url: str = "https://api.firecrawl.dev"
     firecrawl_api_key: str = ""
     #: `HOST:PORT`, several with commas; empty: none.
@@ -49,6 +51,7 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
         enabled=_words(variables, "NATIVE_TOOLS_ENABLED"),
         allowed_hosts=_words(variables, "NATIVE_TOOLS_ALLOWED_HOSTS"),
         blocked_hosts=_words(variables, "NATIVE_TOOLS_BLOCKED_HOSTS"),
+        nameservers=_words(variables, "NATIVE_TOOLS_NAMESERVERS"),
         firecrawl_base_url=(variables.get("FIRECRAWL_BASE_URL") or "https://api.firecrawl.dev").rstrip("/"),
         firecrawl_api_key=variables.get("FIRECRAWL_API_KEY", ""),
         kafka_bootstrap_servers=variables.get("KAFKA_BOOTSTRAP_SERVERS", ""),

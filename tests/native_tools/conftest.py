@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +93,19 @@ async def failing(call: Call, tool: str, **params: Any) -> AelError:
     with pytest.raises(AelError) as caught:
         await call(tool, **params)
     return caught.value
+
+
+@pytest.fixture
+def peak_memory() -> Callable[[int], AbstractContextManager[None]]:
+    """Return what fails when more bytes than given are held at once."""
+
+    @contextmanager
+    def below(most: int) -> Iterator[None]:
+        tracemalloc.start()
+        try:
+            yield
+            assert tracemalloc.get_traced_memory()[1] < most
+        finally:
+            tracemalloc.stop()
+
+    return below

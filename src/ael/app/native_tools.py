@@ -17,8 +17,11 @@ NATIVE = "native_tools"
 #: `-P`: a directory of that name where somebody happens to be is not imported.
 ARGUMENTS = ("-P", "-m", "native_tools")
 
-#: Variables for the services that tools speak to; the program gets no other of ours.
-_SERVICES = ("FIRECRAWL_BASE_URL", "FIRECRAWL_API_KEY", "KAFKA_BOOTSTRAP_SERVERS", "OLLAMA_HOST")
+#: Variables for the services that tools speak to, for how they are found and trusted; the program gets no other.
+_SERVICES = (
+    *("FIRECRAWL_BASE_URL", "FIRECRAWL_API_KEY", "KAFKA_BOOTSTRAP_SERVERS", "OLLAMA_HOST"),
+    *("NATIVE_TOOLS_NAMESERVERS", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+)
 #: One of them that no output shows.
 SECRETS = ("FIRECRAWL_API_KEY",)
 

@@ -31,7 +31,9 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 #: Python calls them text encodings; no server means them.
-_NO_CHARSETS = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "utf-7", "undefined", "mbcs", "oem"})
+_NO_CHARSETS = frozenset(
+    {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "utf-7", "undefined", "mbcs", "oem"}
+)
 _UNPRINTED = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
@@ -201,7 +203,7 @@ def _read_type(content_type: str) -> tuple[str, str]:
             found = codecs.lookup(value.strip().strip("\"'"))
         except (LookupError, ValueError, UnicodeError):
             break
-        if found.name in _NO_CHARSETS or not found._is_text_encoding:  # noqa: SLF001 # codecs says it nowhere else
+        if found.name.replace("_", "-") in _NO_CHARSETS or not found._is_text_encoding:  # noqa: SLF001 # codecs says it nowhere else
             break
         return kind.strip().lower(), "windows-1252" if found.name == "iso8859-1" else found.name
     return kind.strip().lower(), ""

@@ -6,6 +6,7 @@ A name is asked for as it is, without the search domains of this machine, unless
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Protocol
@@ -80,26 +81,31 @@ class DnsResolver:
 
     async def resolve(self, name: Name, *, listed: bool) -> list[Address]:
         """See `Resolver`."""
-        from dns.exception import DNSException  # noqa: PLC0415 # with its user
-
+        if name == "localhost" or name.endswith(".localhost"):
+            return [ip_address("127.0.0.1"), ip_address("::1")]  # RFC 6761: no name server is to be asked
         found: list[Address] = []
-        failed: DNSException | None = None
-        for kind in ("A", "AAAA"):
-            try:
-                answer = await self._dns.resolve(f"{name}.", kind, raise_on_no_answer=False, lifetime=_LIFETIME)
-            except DNSException as error:
-                failed = error
+        failed: BaseException | None = None
+        for answer in await asyncio.gather(self._ask(name, "A"), self._ask(name, "AAAA"), return_exceptions=True):
+            if isinstance(answer, BaseException):
+                failed = answer
             else:
-                found += [ip_address(record.address) for record in answer]
+                found += answer
         if found:
             return found[:_MOST_ADDRESSES]
         if failed is None:
             raise NameUnknown(f"the host {name} has no address", retryable=False)
+        from dns.exception import DNSException  # noqa: PLC0415 # with its user
         from dns.resolver import NXDOMAIN  # noqa: PLC0415 # as above
 
+        if not isinstance(failed, DNSException):
+            raise failed
         raise NameUnknown(
             f"the host {name} cannot be resolved: {failed}", retryable=not isinstance(failed, NXDOMAIN)
         ) from failed
+
+    async def _ask(self, name: Name, kind: str) -> list[Address]:
+        answer = await self._dns.resolve(f"{name}.", kind, raise_on_no_answer=False, lifetime=_LIFETIME)
+        return [ip_address(record.address) for record in answer]
 
 
 def asking(nameservers: tuple[str, ...]) -> DnsClient:
@@ -109,11 +115,12 @@ def asking(nameservers: tuple[str, ...]) -> DnsClient:
 
     client = Client(configure=not nameservers)
     if nameservers:
-        client.nameservers = [Do53Nameserver(*_read_server(text)) for text in nameservers]
+        client.nameservers = [Do53Nameserver(*read_server(text)) for text in nameservers]
     return client
 
 
-def _read_server(text: str) -> tuple[str, int]:
+def read_server(text: str) -> tuple[str, int]:
+    """Read `ADDRESS` or `ADDRESS:PORT`; raises `ValueError`."""
     host, colon, port = text.rpartition(":")
     if colon and port.isdigit() and (":" not in host or host.startswith("[")):
         return str(ip_address(host.strip("[]"))), int(port)

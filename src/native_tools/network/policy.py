@@ -40,15 +40,28 @@ _METADATA_NAMES = frozenset(
     )
 )
 #: Suffixes that exist inside one machine or network only (RFC 6761, RFC 6762, RFC 8375, RFC 9476 and habits).
-_LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".home.arpa", ".localdomain", ".lan", ".home", ".corp", ".intranet")
+_LOCAL_SUFFIXES = (
+    ".localhost",
+    ".local",
+    ".internal",
+    ".home.arpa",
+    ".localdomain",
+    ".lan",
+    ".home",
+    ".corp",
+    ".intranet",
+)
 
 #: Ports that other protocols speak on, which could take a request for their own (the Fetch standard, "bad port").
-_OTHER_PROTOCOLS = frozenset(
-    [0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109]
-    + [110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530]
-    + [531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190]
-    + [5060, 5061, 6000, 6379, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080, 11211]
-)
+# fmt: off
+_OTHER_PROTOCOLS = frozenset({
+    0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103,
+    104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514,
+    515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723,
+    2049, 3659, 4045, 4190, 5060, 5061, 6000, 6379, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+    11211,
+})
+# fmt: on
 
 
 class PolicyInvalid(Exception):
@@ -137,7 +150,8 @@ class Policy:
         for face in inside:
             if any(entry.has_address(face, port) for entry in self._blocked):
                 raise Refused(f"{_leads(host, port, face)} is in security.blocked_hosts")
-        if self._allowed and not named and not self._lists(inside[0], port):
+        listed = named or any(entry.has_address(inside[0], port) for entry in self._allowed)
+        if self._allowed and not listed:
             raise Refused(_unlisted(host if isinstance(host, str) else inside[0], port))
         for face in inside:
             kind = kind_of(face)

@@ -12,13 +12,12 @@ from urllib.parse import urlencode
 import msgspec
 
 from native_tools.environment import Environment
-from native_tools.network.policy import Policy, PolicyInvalid
+from native_tools.network.settings import policy_of, resolver_of, unusable
 from native_tools.network.urls import Target, UrlInvalid, read_url
 from native_tools.tool import Arguments, Hints, Result, Schema, Tool, ToolError, closed
 
 if TYPE_CHECKING:
     from native_tools.network.fetch import Fetcher, Request, Response
-    from native_tools.network.names import Resolver
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _TIMEOUT = 20
@@ -34,46 +33,17 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 #: Headers that say how the message itself travels: ours to write.
 _OURS = frozenset(
-    "host content-length transfer-encoding connection keep-alive proxy-connection proxy-authorization "
-    "proxy-authenticate te trailer upgrade expect accept-encoding http2-settings".split()
+    {"host", "content-length", "transfer-encoding", "connection", "keep-alive", "proxy-connection"}
+    | {"proxy-authorization", "proxy-authenticate", "te", "trailer", "upgrade", "expect", "accept-encoding"}
+    | {"http2-settings"}
 )
+
 
 #: Statuses after which the same request may succeed.
 _RETRYABLE = frozenset({408, 425, 429})
 
 #: A request may change something; what the method says, a client cannot know before.
 _ASKS = Hints(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=True)
-
-
-def policy_of(environment: Environment) -> Policy:
-    """Return what an environment allows; raises `PolicyInvalid`."""
-    return _policy(environment.allowed_hosts, environment.blocked_hosts)
-
-
-def resolver_of(environment: Environment) -> Resolver:
-    """Return what resolves names in an environment."""
-    return _resolver(environment.nameservers)
-
-
-def unusable(environment: Environment) -> str:
-    """Say which entry of the lists means nothing: with such lists nothing is reached."""
-    try:
-        policy_of(environment)
-    except PolicyInvalid as error:
-        return f"{error}"
-    return ""
-
-
-@cache
-def _policy(allowed: tuple[str, ...], blocked: tuple[str, ...]) -> Policy:
-    return Policy(allowed, blocked)
-
-
-@cache
-def _resolver(nameservers: tuple[str, ...]) -> Resolver:
-    from native_tools.network.names import DnsResolver, SystemResolver  # noqa: PLC0415 # with the first request
-
-    return DnsResolver(nameservers) if nameservers else SystemResolver()
 
 
 @cache
@@ -144,11 +114,16 @@ def _result(response: Response) -> Result:
         "redirects": list(response.redirects),
     }
     if is_json(content_type) and not response.truncated:
-        try:
-            result["json"] = msgspec.json.decode(text.content)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            pass  # noqa: S110 # it says that it is JSON and is not; the body tells
+        result |= _data(text.content)
     return result
+
+
+def _data(text: str) -> Result:
+    """Return what JSON says, or nothing where the body is not what its type says: the body itself tells."""
+    try:
+        return {"json": msgspec.json.decode(text)}
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return {}
 
 
 def _body(arguments: Arguments) -> tuple[bytes, bytes]:
@@ -240,7 +215,7 @@ REQUEST = Tool(
             "type": "object",
             "maxProperties": _MOST_HEADERS,
             "additionalProperties": {"type": ["string", "number", "boolean"]},
-            "description": "Headers to send. Those about the connection and the length of the body are written for you.",
+            "description": "Headers to send. Those about connection, host and length are written for you.",
         },
         params=_scalars("What is appended to the URL's query; a list repeats its name, null leaves it out."),
         json={"description": "The body, any JSON; sent as application/json."},
@@ -258,7 +233,11 @@ REQUEST = Tool(
             "default": _TIMEOUT,
             "description": "Seconds for the whole call, redirects included.",
         },
-        follow_redirects={"type": "boolean", "default": True, "description": "Whether redirects are followed, up to 10."},
+        follow_redirects={
+            "type": "boolean",
+            "default": True,
+            "description": "Whether redirects are followed, up to 10.",
+        },
         fail_on_status={
             "type": "boolean",
             "default": True,
