@@ -203,7 +203,8 @@ async def test_words_of_a_server_reach_no_suggestion(through, hostile) -> None:
     unknown = await call.error("s__nothing")
     bare = await call.error("nothing")
     for error in (wrong, unknown, bare):
-        assert LURE not in str(error.record())
+        assert LURE not in msgspec.json.encode(error.record()).decode()
+    assert '"properties":{"n":{"type":"integer"}}' in wrong.suggestion
 
 
 async def test_the_last_words_of_a_server_are_shown_to_its_own_calls_only_and_without_escapes(through, hostile) -> None:

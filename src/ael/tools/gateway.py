@@ -161,9 +161,31 @@ def _expected(params: dict[str, JSONValue], info: ToolInfo) -> str:
     unknown = next((name for name in params if name not in known), None)
     close = did_you_mean(unknown, known, "parameter") if unknown and known else ""
     listed = ", ".join(f"{name}{' (required)' if name in needed else ''}" for name in known[:20])
-    schema = msgspec.json.encode(info.input_schema).decode()
+    schema = msgspec.json.encode(_without_prose(info.input_schema)).decode()
     tail = f" Its schema: {schema}" if len(schema) <= 600 else ""
     return " ".join(part for part in (close, f"The tool takes: {listed or 'nothing'}.{tail}") if part)
+
+
+#: Keywords of a schema that say nothing about a value.
+_PROSE = frozenset({"title", "description", "$comment", "examples", "$schema", "$id"})
+
+#: Keywords whose value is schemas by names that are no keywords.
+_NAMED = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+
+
+def _without_prose(schema: JSONValue) -> JSONValue:
+    """Return a schema without its texts: a suggestion says what fits, and forwards no words of a stranger."""
+    if isinstance(schema, list):
+        return [_without_prose(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: {name: _without_prose(one) for name, one in value.items()}
+        if key in _NAMED and isinstance(value, dict)
+        else _without_prose(value)
+        for key, value in schema.items()
+        if key not in _PROSE
+    }
 
 
 def _no_references(uri: str) -> Any:  # noqa: ANN401 # never returns
