@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from native_tools import data, files
+from native_tools import data, files, tables
 from native_tools.environment import Environment, EnvironmentInvalid
 from native_tools.network import tools as network
 from native_tools.tool import Tool
@@ -14,7 +14,7 @@ from native_tools.tool import Tool
 GROUPS: dict[str, tuple[Tool, ...]] = {
     "files": files.TOOLS,
     "network": network.TOOLS,
-    "data": data.TOOLS,
+    "data": (*data.TOOLS, *tables.TOOLS),
 }
 
 
