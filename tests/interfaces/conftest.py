@@ -52,7 +52,7 @@ class Project:
 
     @property
     def errors(self) -> str:
-        """What the server said on standard error."""
+        """What the last server said on standard error."""
         return (self.root / "stderr").read_text(errors="replace")
 
     @asynccontextmanager
@@ -63,7 +63,7 @@ class Project:
                 yield client
             return
         # The SDK's client gives its own standard error to the server.
-        program = f"exec {sys.executable} -m ael serve {' '.join(options)} 2>>stderr"
+        program = f"exec {sys.executable} -m ael serve {' '.join(options)} 2>stderr"
         parameters = StdioServerParameters(command="/bin/sh", args=["-c", program], env=self.environment, cwd=self.root)
         async with Client(parameters, mode=ERAS[era], **more) as client:
             yield client
@@ -77,7 +77,7 @@ class Project:
     @asynccontextmanager
     async def process(self, *options: str, **streams: Any) -> AsyncIterator[asyncio.subprocess.Process]:
         """Serve with raw pipes."""
-        with (self.root / "stderr").open("ab") as errors:
+        with (self.root / "stderr").open("wb") as errors:
             running = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "ael", "serve", *options, cwd=self.root, env=self.environment, stderr=errors,
                 limit=2**26, **{"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE, **streams},

@@ -129,10 +129,8 @@ class Definitions:
 
     def _names(self) -> Iterator[tuple[str, Path]]:
         for path in self.files():
-            if path.stat().st_size <= MAX_FILE:
-                match = _NAME_LINE.search(path.read_bytes())
-                if match is not None:
-                    yield match[1].decode(), path
+            if name := name_in(str(path)):
+                yield name, path
 
     async def prepare_file(self, path: str) -> Prepared:
         """Return the plan of one file, without a look at the workflows that its steps run."""
@@ -163,6 +161,17 @@ class Definitions:
             facts = dict(zip(blocks, found, strict=True))
         plan = make_plan(definition, blocks, facts)
         return msgspec.structs.replace(plan, warnings=(*warnings, *plan.warnings))
+
+
+def name_in(path: str) -> str:
+    """Return the name of the workflow in a file, as far as can be told without reading YAML; empty where it cannot."""
+    try:
+        if Path(path).stat().st_size > MAX_FILE:
+            return ""
+        match = _NAME_LINE.search(Path(path).read_bytes())
+    except OSError:
+        return ""
+    return "" if match is None else match[1].decode()
 
 
 def _identity(plan: Plan) -> tuple[str, str]:

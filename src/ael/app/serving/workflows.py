@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ael.app.application import App, Prepared
-from ael.app.definitions import version_key
+from ael.app.definitions import name_in, version_key
 from ael.app.serving.names import WORKFLOW, safe_name
 from ael.app.serving.progress import StepProgress
 from ael.app.serving.runs import Runs
@@ -30,6 +30,8 @@ class WorkflowFile(msgspec.Struct, frozen=True, kw_only=True):
     """A file of the workflow directories."""
 
     path: str
+    #: Of the workflow in it; empty where nobody can tell.
+    name: str
     #: Its last good version; None when there was none.
     prepared: Prepared | None = None
     #: What is wrong with it as it is now.
@@ -57,11 +59,21 @@ class WorkflowTools:
         return self._tools
 
     def find(self, name: str) -> ServedTool | None:
-        """See `Provider.find`: `workflow:NAME@VERSION`."""
+        """See `Provider.find`: `workflow:NAME@VERSION`; of a file that was never good, what tells its error."""
         reference = name.removeprefix(WORKFLOW)
+        if reference == name:
+            return None
         bare, separator, version = reference.partition("@")
-        found = self._by_name.get(bare, {}).get(version) if separator and reference != name else None
-        return None if found is None or not found.plan.workflow.expose else self._tool(found, name)
+        found = self._by_name.get(bare, {}).get(version) if separator else None
+        if found is not None:
+            return self._tool(found, name) if found.plan.workflow.expose else None
+        broken = next((one for one in self._files.values() if one.name == bare and one.prepared is None), None)
+        if broken is None or broken.error is None:
+            return None
+        definition = {"description": str(broken.error), "inputSchema": {"type": "object"}}
+        return ServedTool(
+            name=name, safe_name=safe_name(name), definition=definition, call=partial(_tell_error, broken.error)
+        )
 
     async def ready(self) -> None:
         """See `Provider.ready`."""
@@ -128,16 +140,20 @@ class WorkflowTools:
 
     async def _read(self, path: str, last: Prepared | None) -> WorkflowFile:
         try:
-            return WorkflowFile(path=path, prepared=await self._app.parts.definitions.prepare_file(path))
+            prepared = await self._app.parts.definitions.prepare_file(path)
         except AelError as error:
             kept = "; its last good version stays" if last is not None else ""
             _log.error("%s%s", error, kept)
-            return WorkflowFile(path=path, prepared=last, error=error.record())
+            name = last.plan.workflow.name if last is not None else await asyncio.to_thread(name_in, path)
+            return WorkflowFile(path=path, name=name, prepared=last, error=error.record())
+        return WorkflowFile(path=path, name=prepared.plan.workflow.name, prepared=prepared)
 
     def _offer(self) -> None:
         by_name: dict[str, dict[str, Prepared]] = {}
         folded: dict[str, str] = {}
-        for file in self._files.values():
+        # What is offered already stays, whatever comes before it now.
+        offered = {one.file for versions in self._by_name.values() for one in versions.values()}
+        for file in sorted(self._files.values(), key=lambda one: one.path not in offered):
             if file.prepared is None:
                 continue
             workflow = file.prepared.plan.workflow
@@ -206,6 +222,10 @@ class WorkflowTools:
         if execution.error is not None:
             return Answer(error=execution.error, meta=meta)
         return Answer(value=execution.outputs, meta=meta)
+
+
+async def _tell_error(error: ErrorRecord, _: dict[str, JSONValue], __: Caller) -> Answer:
+    return Answer(error=error)
 
 
 def definition_of(workflow: Workflow) -> dict[str, Any]:

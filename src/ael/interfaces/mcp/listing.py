@@ -25,11 +25,14 @@ class Listing:
 
     def __init__(self, spelling: Spelling) -> None:
         self._spelling = spelling
+        #: Nobody has asked yet.
+        self.is_unread = True
         self._tools: Sequence[ServedTool] = ()
         self._wire: dict[str, list[dict[str, Any]]] = {}
 
     def page(self, tools: Sequence[ServedTool], version: str, cursor: str | None, *, is_modern: bool) -> dict[str, Any]:
         """Return one page as a result; a cursor is the name of the last tool of the page before."""
+        self.is_unread = False
         if tools is not self._tools:
             self._tools, self._wire = tools, {}
         wire = self._wire.get(version)

@@ -82,8 +82,10 @@ class McpServer(Server[Any]):
         return super().create_initialization_options(options, experimental_capabilities, extensions)
 
     def _changed(self) -> None:
-        """Tell clients what is new, where it makes a difference to them."""
+        """Tell clients what is new, where it makes a difference to them: to nobody before anybody has read a list."""
         before, self._told = self._told, {tool.name: tool for tool in self._toolbox.listed()}
+        if self._listing.is_unread:
+            return
         new = [tool for tool in self._told.values() if before.get(tool.name) is not tool]
         if before.keys() != self._told.keys() or any(before[one.name].definition != one.definition for one in new):
             self.news.changed()

@@ -1,0 +1,156 @@
+"""Files that change while `ael serve` runs: tools appear, vanish and survive bad saves, and clients are told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from mcp.types import ToolListChangedNotification
+
+CHANGED = "notifications/tools/list_changed"
+
+
+async def names(raw) -> list[str]:
+    listed = (await raw.ask("tools/list"))["result"]["tools"]
+    return [tool["name"] for tool in listed if tool["name"].startswith("workflow:")]
+
+
+async def told(raw) -> None:
+    """Wait until the client is told that the list has changed."""
+    while all(one["method"] != CHANGED for one in raw.notifications):
+        raw.notifications.append(await raw.read())
+    raw.notifications.clear()
+
+
+async def test_tools_appear_change_and_vanish_with_their_files(project) -> None:
+    async with project.raw() as raw:
+        assert await names(raw) == ["workflow:quick"]
+        path = project.write("deep/er/second.yaml", project.quick.replace("quick", "second"))
+        await told(raw)
+        assert await names(raw) == ["workflow:quick", "workflow:second"]
+        path.write_text(path.read_text().replace("Greets.", "Waves."))
+        await told(raw)
+        listed = (await raw.ask("tools/list"))["result"]["tools"]
+        assert listed[1]["description"] == "Waves."
+        path.unlink()
+        await told(raw)
+        assert await names(raw) == ["workflow:quick"]
+
+
+async def test_a_bad_save_never_loses_a_tool_and_its_error_is_shown(project) -> None:
+    async with project.raw() as raw:
+        assert await names(raw) == ["workflow:quick"]
+        path = project.write("quick.yaml", "name: quick\nversion: 1.0\nsteps: [\n")
+        await project.said("its last good version stays")
+        assert await names(raw) == ["workflow:quick"]
+        assert (await raw.call("workflow:quick", {"who": "Bob"}))["structuredContent"] == {"greeting": "hello Bob"}
+        content = (await raw.ask("resources/read", {"uri": "ael://workflows/quick"}))["result"]["contents"][0]
+        assert content["text"] == project.quick
+        assert "quick.yaml" in content["_meta"]["error"]
+        path.write_text(project.quick.replace("hello", "bye"))
+        while (await raw.call("workflow:quick", {"who": "Bob"}))["structuredContent"] != {"greeting": "bye Bob"}:
+            await asyncio.sleep(0.02)
+        content = (await raw.ask("resources/read", {"uri": "ael://workflows/quick"}))["result"]["contents"][0]
+        assert "_meta" not in content
+
+
+async def test_a_storm_of_saves_ends_in_what_was_saved_last(project) -> None:
+    for number in range(100):
+        project.write(f"w{number}.yaml", project.quick.replace("quick", f"w{number}"))
+    async with project.raw() as raw:
+        assert len(await names(raw)) == 101
+        for turn in range(20):
+            for number in range(100):
+                project.write(
+                    f"w{number}.yaml", project.quick.replace("quick", f"w{number}").replace("1.0", f"1.{turn}")
+                )
+            assert len(await names(raw)) == 101
+        while (await raw.call("workflow:w99"))["_meta"]["workflow_version"] != "1.19":
+            await asyncio.sleep(0.02)
+        for number in range(100):
+            result = await raw.call(f"workflow:w{number}")
+            assert result["_meta"]["workflow_version"] == "1.19"
+
+
+async def test_two_files_of_one_name_and_version_keep_the_first_and_are_told(project) -> None:
+    project.write("z.yaml", project.quick.replace("hello", "hi"))
+    async with project.raw() as raw:
+        assert await names(raw) == ["workflow:quick"]
+        assert "z.yaml: " in await project.said(r".*with the same version.*")
+        project.write("a.yaml", project.quick.replace("name: quick", "name: Quick"))
+        assert "a.yaml: " in await project.said(r".*differ only in case.*")
+        assert await names(raw) == ["workflow:quick"]
+        assert (await raw.call("workflow:quick"))["structuredContent"] == {"greeting": "hello you"}
+
+
+async def test_older_versions_are_called_by_their_number_only(project) -> None:
+    project.write("old.yaml", project.quick.replace("1.0", "0.9").replace("hello", "old"))
+    async with project.raw() as raw:
+        assert await names(raw) == ["workflow:quick"]
+        assert (await raw.call("workflow:quick"))["structuredContent"] == {"greeting": "hello you"}
+        assert (await raw.call("workflow:quick@0.9"))["structuredContent"] == {"greeting": "old you"}
+
+
+async def test_children_follow_their_files_too(project) -> None:
+    parent = {
+        "name": "parent",
+        "version": "1",
+        "steps": [{"id": "child", "workflow": "quick", "params": {"who": "kid"}}],
+    }
+    project.write("parent.yaml", json.dumps(parent))
+    async with project.raw() as raw:
+        assert await names(raw) == ["workflow:parent", "workflow:quick"]
+        assert (await raw.call("workflow:parent"))["structuredContent"] == {"greeting": "hello kid"}
+        project.write("quick.yaml", project.quick.replace("hello", "bye"))
+        while (await raw.call("workflow:parent"))["structuredContent"] != {"greeting": "bye kid"}:
+            await asyncio.sleep(0.02)
+        (project.root / "workflows/quick.yaml").unlink()
+        await told(raw)
+        gone = await raw.call("workflow:parent")
+        assert gone["isError"]
+        assert "no file in" in gone["content"][0]["text"]
+
+
+@pytest.mark.parametrize("how", ["option", "configuration"])
+async def test_files_are_not_followed_where_nobody_wants_it(project, how: str) -> None:
+    if how == "configuration":
+        project.configure({"workflows": {"hot_reload": False}})
+    async with project.raw(*(["--no-watch"] if how == "option" else [])) as raw:
+        assert await names(raw) == ["workflow:quick"]
+        (project.root / "workflows/quick.yaml").unlink()
+        project.write("new.yaml", project.quick.replace("quick", "new"))
+        for _ in range(300):
+            assert await names(raw) == ["workflow:quick"]
+            assert not (await raw.call("workflow:quick"))["isError"]
+
+
+@pytest.mark.parametrize("transport", ["stdio", "http"])
+async def test_clients_of_the_handshake_are_told_of_changes(project, transport: str) -> None:
+    heard = asyncio.Event()
+
+    async def listen(message: Any) -> None:
+        if isinstance(message, ToolListChangedNotification):
+            heard.set()
+
+    async with project.client("handshake", transport, message_handler=listen) as client:
+        assert client.session.server_capabilities.tools.list_changed is True
+        await client.list_tools()
+        project.write("new.yaml", project.quick.replace("quick", "new"))
+        async with asyncio.timeout(30):
+            await heard.wait()
+        assert "workflow:new" in {tool.name for tool in (await client.list_tools()).tools}
+
+
+@pytest.mark.parametrize("transport", ["stdio", "http"])
+async def test_clients_of_the_modern_era_are_told_of_changes_by_subscription(project, transport: str) -> None:
+    async with project.client("modern", transport) as client:
+        await client.list_tools()
+        async with client.listen(tools_list_changed=True) as events:
+            project.write("new.yaml", project.quick.replace("quick", "new"))
+            async with asyncio.timeout(30):
+                async for event in events:
+                    assert type(event).__name__ == "ToolsListChanged"
+                    break
+        assert "workflow:new" in {tool.name for tool in (await client.list_tools()).tools}

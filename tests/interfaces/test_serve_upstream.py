@@ -1,0 +1,114 @@
+"""Tools of servers through `ael serve`: under their catalog names, unchanged, on record."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SERVERS = Path(__file__).parents[1] / "tools/servers"
+
+
+def hostile(way: str, **more: Any) -> dict[str, Any]:
+    return {"command": sys.executable, "args": [str(SERVERS / "hostile.py"), way], "timeout": 5, **more}
+
+
+async def test_results_and_definitions_of_a_server_pass_through_unchanged(project) -> None:
+    project.configure({"mcp": {"servers": {"s": hostile("rich")}}, "tools": {"builtins": []}})
+    async with project.raw() as raw:
+        listed = {tool["name"]: tool for tool in (await raw.ask("tools/list"))["result"]["tools"]}
+        assert listed["act"]["title"] == "Act"
+        assert listed["act"]["icons"] == [{"src": "data:,"}]
+        assert listed["act"]["_meta"] == {"a": 1}
+        result = await raw.call("act", {"n": 1})
+        assert result == {
+            "content": [
+                {
+                    "type": "text",
+                    "text": "seen",
+                    "annotations": {"audience": ["user"]},
+                    "_meta": {"k": 1},
+                    "unknown": [1.0],
+                },
+                {"type": "image", "data": "aGk=", "mimeType": "image/png"},
+                {"type": "resource_link", "uri": "file:///x", "name": "x", "size": 3},
+            ],
+            "structuredContent": {"n": 1.0},
+            "isError": False,
+            "_meta": {"trace": "t"},
+            "raw": "mine",
+        }
+        assert (await raw.call("s__act", {"n": 2}))["_meta"] == {"trace": "t"}
+
+
+async def test_errors_and_progress_of_a_server_pass_through_unchanged(project) -> None:
+    project.configure({"mcp": {"servers": {"e": hostile("error"), "p": hostile("progress")}}})
+    async with project.raw() as raw:
+        assert await raw.call("e__act") == {"isError": True, "content": [{"type": "text", "text": "no such thing"}]}
+        await raw.call("p__act", progressToken="mine")
+        told = [one["params"] for one in raw.notifications if one["method"] == "notifications/progress"]
+        assert told == [
+            {"progressToken": "mine", "progress": 1, "total": 2, "message": "step 1"},
+            {"progressToken": "mine", "progress": 2, "total": 2, "message": "step 2"},
+        ]
+        wrong = await raw.call("e__act", {"n": "text"})
+        assert wrong["_meta"]["error"]["code"] == "PARAM_INVALID"
+
+
+async def test_what_an_agent_called_is_on_record_like_any_execution(project, ael) -> None:
+    project.configure({"mcp": {"servers": {"s": hostile("plain")}}})
+    async with project.raw() as raw:
+        await raw.call("act", {"n": 5})
+        await raw.call("workflow:quick", {"who": "Eve"})
+    rows = json.loads(ael("executions", "list", "--json").stdout)
+    assert [(row["workflow"], row["status"]) for row in rows] == [("quick", "completed"), ("tool-call", "completed")]
+    shown = json.loads(ael("executions", "show", rows[1]["execution_id"], "--json").stdout)
+    assert shown["principal"] == "mcp:raw"
+    assert shown["steps"][0]["inputs"] == {"n": 5}
+
+
+async def test_a_server_that_fails_does_not_stop_the_others_and_its_error_is_told(project) -> None:
+    project.configure({"mcp": {"servers": {"bad": hostile("exit"), "good": hostile("plain")}}})
+    async with project.raw() as raw:
+        names = [tool["name"] for tool in (await raw.ask("tools/list"))["result"]["tools"]]
+        assert names == ["workflow:quick", "act", "python_exec"]
+    assert "Failed to connect to MCP server: server 'bad'" in project.errors
+    assert "cannot find the license" in project.errors
+
+
+@pytest.mark.parametrize(
+    ("exposed", "names"), [("none", []), (["one__*"], ["one__act"]), ("all", ["one__act", "two__act"])]
+)
+async def test_the_configuration_says_which_tools_of_servers_agents_see(project, exposed, names: list[str]) -> None:
+    servers = {"one": hostile("plain"), "two": hostile("plain")}
+    project.configure({"mcp": {"servers": servers, "expose_tools": exposed}, "tools": {"builtins": []}})
+    async with project.raw() as raw:
+        listed = [tool["name"] for tool in (await raw.ask("tools/list"))["result"]["tools"]]
+        assert listed == ["workflow:quick", *names]
+        hidden = await raw.ask("tools/call", {"name": "two__act", "arguments": {}})
+        assert ("error" in hidden) is ("two__act" not in names)
+
+
+async def test_code_of_an_agent_calls_only_the_tools_that_the_agent_sees(project) -> None:
+    servers = {"one": hostile("plain"), "two": hostile("plain")}
+    project.configure({"mcp": {"servers": servers, "expose_tools": ["one__*"]}})
+    async with project.raw() as raw:
+        seen = await raw.call("python_exec", {"code": 'return await tools.call("one__act", {"n": 3})'})
+        assert seen["structuredContent"]["got"] == {"n": 3}
+        hidden = await raw.call("python_exec", {"code": 'return await tools.call("two__act", {"n": 3})'})
+        assert hidden["isError"]
+        assert hidden["_meta"]["error"]["code"] == "TOOL_REJECTED"
+
+
+async def test_a_list_that_a_server_changes_changes_ours(project) -> None:
+    project.configure({"mcp": {"servers": {"s": hostile("changes")}}})
+    async with project.raw() as raw:
+        before = [tool["name"] for tool in (await raw.ask("tools/list"))["result"]["tools"]]
+        await raw.call("act")
+        while {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"} not in raw.notifications:
+            raw.notifications.append(await raw.read())
+        after = [tool["name"] for tool in (await raw.ask("tools/list"))["result"]["tools"]]
+        assert before != after
