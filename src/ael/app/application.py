@@ -131,7 +131,7 @@ class App:
             await self._definitions.check_children(plan)
         except ProblemsError as error:
             return ValidationReport(file=path, name=name, problems=error.problems)
-        problems = await check_tools(plan, self.parts.catalog()) if tools else []
+        problems = await check_tools(plan, self.parts.catalog(), self.parts.pins) if tools else []
         return ValidationReport(file=path, name=name, problems=(*plan.warnings, *problems))
 
     def workflow_files(self) -> list[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ael.app.definitions import Definitions
+from ael.app.origins import tool_pins
 from ael.app.plan_cache import PlanCache
 from ael.app.settings import ExecutionSection, Settings
 from ael.engine.engine import Engine, EngineOptions
@@ -38,6 +39,8 @@ class Parts:
         self._journal: Journal | None = None
         self._engine: Engine | None = None
         self._catalog: ToolCatalog | None = None
+        #: Tools as they were accepted; None without a configuration.
+        self.pins = tool_pins(settings)
 
     def adopt(self, process: ZygoteProcess) -> None:
         """Use a sandbox process that was started early."""
@@ -69,7 +72,7 @@ class Parts:
         if self._engine is None:
             self._engine = Engine(
                 journal=self.journal(),
-                gateway=Gateway(self.catalog()),
+                gateway=Gateway(self.catalog(), self.pins),
                 sandbox=self.sandbox,
                 resolve=self.definitions.registered,
                 options=self.options,

@@ -35,7 +35,27 @@ async def check_installation(settings: Settings, parts: Parts) -> list[Check]:
     checks += await _sandbox(parts)
     checks.append(await _journal(settings, parts))
     checks += await _servers(settings, parts)
+    checks += await _lock(parts)
     return checks
+
+
+async def _lock(parts: Parts) -> list[Check]:
+    """Say whether pinned tools are what was accepted, as far as their servers run."""
+    name = "tool lock"
+    try:
+        lock = None if parts.pins is None else parts.pins.lock()
+        if parts.pins is None or lock is None:
+            return []
+        offered, _ = await parts.catalog().everything()
+        changed = [str(info.ref) for info in offered if parts.pins.changes(info)]
+    except AelError as error:
+        hint = error.suggestion or "Restore it from version control."
+        return [Check(name=name, status="failed", detail=str(error), suggestion=hint)]
+    if changed:
+        hint = "Look at them with `ael tools lock --check`; calls are refused until they are accepted."
+        return [Check(name=name, status="failed", detail=f"changed: {', '.join(changed)}", suggestion=hint)]
+    count = sum(len(server.tools) for server in lock.servers.values())
+    return [Check(name=name, status="ok", detail=f"{count} tool{'s' * (count != 1)} pinned")]
 
 
 def _configuration(settings: Settings) -> Check:

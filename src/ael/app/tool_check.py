@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 from ael.errors import AelError, Problem, did_you_mean
 from ael.plan import SECTIONS, Plan, problem_at
 from ael.tools import ToolInfo
 from ael.tools.catalog import ToolCatalog
+from ael.tools.pins import ToolPins
 from ael.values import JSONValue
 from ael.workflow.expressions import has_template
 from ael.workflow.inputs import make_validator
@@ -18,45 +20,51 @@ from ael.workflow.model import CodeStep, Step, ToolStep
 #: Keywords that judge a value as a whole: a template in it makes their verdict worthless.
 _OF_THE_WHOLE = frozenset({"anyOf", "oneOf", "not", "allOf", "if", "const", "enum", "minProperties", "maxProperties"})
 
+_Resolve = Callable[[str], Awaitable[ToolInfo | AelError]]
 
-async def check_tools(plan: Plan, catalog: ToolCatalog) -> list[Problem]:
+
+async def check_tools(plan: Plan, catalog: ToolCatalog, pins: ToolPins | None = None) -> list[Problem]:
     """Return what is wrong with the tools that a plan names; starts the servers that offer them."""
+    resolve = partial(_resolve, catalog, pins)
     found: list[Problem] = []
     for section in SECTIONS:
         for index, step in enumerate(plan.section(section)):
             path = f"{section}[{index}]"
             if isinstance(step, ToolStep):
-                found += await _tool_step(plan, catalog, path, step)
+                found += await _tool_step(plan, resolve, path, step)
             elif isinstance(step, CodeStep):
-                found += await _code_step(plan, catalog, path, step)
+                found += await _code_step(plan, resolve, path, step)
     return found
 
 
-async def _tool_step(plan: Plan, catalog: ToolCatalog, path: str, step: ToolStep) -> list[Problem]:
-    info = await _resolve(catalog, step.tool)
+async def _tool_step(plan: Plan, resolve: _Resolve, path: str, step: ToolStep) -> list[Problem]:
+    info = await resolve(step.tool)
     if isinstance(info, AelError):
         return [_problem(plan, f"{path}.tool", f"tool '{step.tool}': {info.detail}", info.suggestion)]
     return [_problem(plan, f"{path}.{where}", said, hint) for where, said, hint in _violations(step.params, info)]
 
 
-async def _code_step(plan: Plan, catalog: ToolCatalog, path: str, step: Step) -> list[Problem]:
+async def _code_step(plan: Plan, resolve: _Resolve, path: str, step: Step) -> list[Problem]:
     found: list[Problem] = []
     for name in plan.code[step.id].tools:
         if not any(name == allowed or fnmatchcase(name, allowed) for allowed in plan.tools):
             said = f"the code calls tool '{name}', which `tools` does not allow"
             found.append(_problem(plan, f"{path}.code", said, f"Add '{name}' to `tools`."))
             continue
-        info = await _resolve(catalog, name)
+        info = await resolve(name)
         if isinstance(info, AelError):
             found.append(_problem(plan, f"{path}.code", f"tool '{name}': {info.detail}", info.suggestion))
     return found
 
 
-async def _resolve(catalog: ToolCatalog, name: str) -> ToolInfo | AelError:
+async def _resolve(catalog: ToolCatalog, pins: ToolPins | None, name: str) -> ToolInfo | AelError:
     try:
-        return (await catalog.resolve(name, {}))[0]
+        info = (await catalog.resolve(name, {}))[0]
+        if pins is not None:
+            pins.check(info, name)
     except AelError as error:
         return error
+    return info
 
 
 def _violations(params: Mapping[str, JSONValue], info: ToolInfo) -> Iterator[tuple[str, str, str]]:

@@ -1,6 +1,7 @@
 """The choke point: every tool call of every step goes through `Gateway.call`.
 
-scope → resolve → schema of the parameters → record → call → size → data → schema of the result → record
+scope → resolve → pinned definition → schema of the parameters → record → call → size → data → schema of the result
+→ record
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from ael.errors import AelError, OutputInvalid, ParamInvalid, ResourceExhausted,
 from ael.tools import CallContext, ToolCallEnded, ToolCallStarted, ToolInfo
 from ael.tools.catalog import ToolCatalog
 from ael.tools.client import CallResult, ContentBlock
+from ael.tools.pins import ToolPins
 from ael.tools.servers import RETRYABLE_STATUS, ToolSource
 from ael.values import JSONValue, bulk, check
 
@@ -26,8 +28,9 @@ IDEMPOTENCY_KEY, ATTEMPT = "ael/idempotency_key", "ael/attempt"
 class Gateway:
     """Implements `ToolGateway`."""
 
-    def __init__(self, catalog: ToolCatalog) -> None:
+    def __init__(self, catalog: ToolCatalog, pins: ToolPins | None = None) -> None:
         self._catalog = catalog
+        self._pins = pins
         self._validators: dict[int, tuple[dict[str, JSONValue], Any]] = {}
 
     async def call(self, name: str, params: dict[str, JSONValue], context: CallContext) -> JSONValue:
@@ -59,6 +62,8 @@ class Gateway:
     ) -> tuple[ToolInfo, ToolSource]:
         check_scope(name, context)
         info, source = await self._catalog.resolve(name, context.resolved)
+        if self._pins is not None:
+            self._pins.check(info, name)
         self._check_params(name, params, info)
         return info, source
 

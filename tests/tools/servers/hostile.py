@@ -96,6 +96,8 @@ def tools() -> list[object]:
     }
     if WAY == "escapes":
         good["description"] = "\x1b[2Jnothing to see\x07 \u202ehere"
+    if WAY == "words":
+        good["description"] = Path("words.txt").read_text()
     if WAY == "rich":
         good |= {"title": "Act", "icons": [{"src": "data:,"}], "_meta": {"a": 1}, "x-more": [1.0]}
     if WAY in {"changes", "modern_changes"} and len(lists) > 1:

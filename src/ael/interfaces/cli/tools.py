@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import click
 
 from ael.app.application import App, parse_document
+from ael.app.tool_lock import LockReport, check_lock, lock_tools
 from ael.app.tools import ServerRow, ToolReport, ToolRow, call_tool, find, list_tools, parse_params, select, types_of
 from ael.errors import ToolUnavailable, did_you_mean
 from ael.interfaces.cli.options import Globals, check_pairs, global_options
@@ -26,6 +27,13 @@ from ael.values import text
 
 _LONGEST_NAME, _LONGEST_SERVER = 36, 16
 _HEAD = ("NAME", "SOURCE", "SERVER", "STATUS", "DESCRIPTION")
+_LOCK_MARKS = {
+    "unchanged": ("✓", "green"),
+    "new": ("+", "green"),
+    "accepted": ("✓", "yellow"),
+    "changed": ("✗", "red"),
+    "unused": ("-", "yellow"),
+}
 
 
 @click.group("tools")
@@ -152,6 +160,53 @@ def call_command(
         return 0 if execution.status == "completed" else 1
 
     return with_app(settings, work)
+
+
+@tools_command.command("lock")
+@click.option(
+    "--accept", multiple=True, metavar="NAME", help="Take over the change of this tool or server; repeatable."
+)
+@click.option("--check", is_flag=True, help="Show what differs; write nothing.")
+@global_options
+@click.pass_obj
+def lock_command(settings: Globals, accept: tuple[str, ...], check: bool) -> int:
+    """Pin the definitions of the tools that registered workflows use, in ael-tools.lock.
+
+    A pinned tool that its server changes is refused until the change is accepted by name. Exits with 1 where something
+    differs.
+    """
+    if check and accept:
+        raise click.UsageError("--check writes nothing, so it accepts nothing. Leave one of them out.")
+
+    async def work(app: App) -> int:
+        report = await (check_lock(app) if check else lock_tools(app, accept))
+        failed = bool(report.errors) or (
+            report.differs if check else any(tool.state == "changed" for tool in report.tools)
+        )
+        if settings.json:
+            print_json(report)
+        else:
+            _print_lock(report, settings)
+        return int(failed)
+
+    return with_app(settings, work)
+
+
+def _print_lock(report: LockReport, settings: Globals) -> None:
+    for tool in report.tools:
+        mark, color = _LOCK_MARKS[tool.state]
+        fields = f"  {', '.join(tool.fields)}" if tool.fields else ""
+        line = f"{click.style(mark, fg=color)} {printable(tool.name)}  {tool.state}{fields}"
+        click.echo(line, color=settings.color)
+        for part in tool.diff.splitlines():
+            click.echo(f"    {printable(part)}")
+    for error in report.errors:
+        print_error(error, settings)
+    if not settings.quiet:
+        changed = sum(tool.state == "changed" for tool in report.tools)
+        if changed:
+            say("changed tools are refused; take a change over with: ael tools lock --accept NAME", settings)
+        say(printable(f"{'written to' if report.written else 'nothing written to'} {report.path}"), settings)
 
 
 def _read(key: str, given: str) -> str:

@@ -1,0 +1,49 @@
+"""How servers are reached, as the configuration writes it: what a lock file says of them, without secrets."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from ael.app.config_paths import value_at
+from ael.app.config_secrets import is_secret
+from ael.app.native_tools import NATIVE
+from ael.app.settings import Settings
+from ael.observe.masking import MASK
+from ael.tools.pins import FILE_NAME, Origin, ToolPins
+from ael.values import JSONValue
+from ael.workflow.yaml_reader import Reader, Unreadable
+
+
+def tool_pins(settings: Settings) -> ToolPins | None:
+    """Return what is pinned beside the configuration; None where there is none, and so no server."""
+    if settings.path is None:
+        return None
+    path = settings.path
+    return ToolPins(path.resolve().parent / FILE_NAME, lambda: _origins(path))
+
+
+def _origins(path: Path) -> dict[str, Origin]:
+    found = {NATIVE: Origin(command="ael native-tools")}
+    try:
+        reader = Reader(path.read_bytes(), str(path))
+        document = {} if reader.is_empty() else reader.json(reader.root(), "")
+    except (OSError, Unreadable):
+        # It was read when AEL started; that it has gone since changes no server.
+        return found
+    for section in (("mcp", "servers"), ("tools", "mcp_servers")):
+        servers = value_at(document, section)
+        for name, server in servers.items() if isinstance(servers, dict) else ():
+            if isinstance(server, dict):
+                found[name] = _origin((*section, name), server)
+    return found
+
+
+def _origin(parts: tuple[str, ...], server: dict[str, JSONValue]) -> Origin:
+    command, args, url = server.get("command"), server.get("args"), server.get("url")
+    if url is not None:
+        # What stands behind a question mark is often a key.
+        return Origin(url=str(url).split("?", 1)[0].split("#", 1)[0])
+    listed = [str(one) for one in args] if isinstance(args, list) else []
+    shown = [MASK if is_secret((*parts, "args", at), word) else word for at, word in enumerate(listed)]
+    return Origin(command=" ".join(filter(None, (str(command or ""), shlex.join(shown)))))
