@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from ael.errors import AelError
-from ael.tools import CallContext, ToolCallEnded, ToolCallStarted
+from ael.errors import AelError, ParamInvalid
+from ael.tools import CallContext, ToolCallEnded, ToolCallStarted, ToolInfo, ToolRef
 from ael.tools.catalog import ToolCatalog
 from ael.tools.gateway import IDEMPOTENCY_KEY, Gateway
+from ael.tools.last_seen import LastSeen
 from ael.tools.scripted import ScriptedTools
 from ael.tools.servers import McpServer, ServerConfig, ToolFilter
 from ael.tools.stdio import ProcessPeer
@@ -161,6 +163,66 @@ async def test_a_result_is_kept_as_the_server_gave_it_and_so_is_the_tools_defini
     assert result.raw["content"][0]["annotations"] == {"audience": ["user"]}
     assert (result.content[1].mime_type, result.structured_content) == ("image/png", {"n": 1.0})
     await server.close()
+
+
+async def test_content_that_is_more_than_one_text_is_a_list_of_blocks(serve) -> None:
+    call = serve(s=hostile("blocks"))
+    assert await call("act") == [
+        {"type": "text", "text": "seen"},
+        {"type": "image", "mime_type": "image/png", "data": "aGk="},
+        {"type": "resource_link", "uri": "file:///x", "name": "x"},
+        {"type": "resource", "uri": "file:///y", "mime_type": "application/pdf", "data": "aGk="},
+        {"type": "resource", "uri": "file:///z", "mime_type": "text/plain", "text": "z"},
+    ]
+
+
+async def test_a_call_carries_its_place_in_the_trace_of_its_execution(serve) -> None:
+    call = serve(s=hostile("plain"))
+    first = (await call("act"))["meta"]["traceparent"]
+    assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", first)
+    second = (await call("act"))["meta"]["traceparent"]
+    assert first[:36] == second[:36]
+    assert first != second
+
+
+async def test_all_violations_are_told_and_past_a_screenful_counted(serve) -> None:
+    call = serve(s=hostile("plain"))
+    call.gateway._check_params("t", {}, ToolInfo(ref=ToolRef("s", "t")))
+    schema: dict[str, Any] = {"type": "object", "properties": {f"p{at}": {"type": "integer"} for at in range(25)}}
+    with pytest.raises(ParamInvalid) as caught:
+        call.gateway._check_params(
+            "t", {f"p{at}": "x" for at in range(25)}, ToolInfo(ref=ToolRef("s", "t"), input_schema=schema)
+        )
+    assert caught.value.detail.count("is not of type") == 20
+    assert caught.value.detail.endswith("; and 5 more")
+
+
+async def test_the_names_of_a_server_that_is_down_stay_its_own(tmp_path: Path) -> None:
+    seen = tmp_path / "state" / "seen.json"
+    configs = {"one": hostile("plain"), "two": hostile("plain")}
+
+    async def called(**changed: ServerConfig) -> AelError | None:
+        now = {**configs, **changed}
+        catalog = ToolCatalog([McpServer(name, one) for name, one in now.items()], now, last_seen=LastSeen(seen))
+        try:
+            await Calls(catalog)("act", n=1)
+        except AelError as error:
+            return error
+        finally:
+            await catalog.close()
+        return None
+
+    # Nobody knows yet what it offers.
+    assert await called(one=hostile("exit")) is None
+    assert (error := await called()) is not None
+    assert error.code == "TOOL_UNAVAILABLE"
+    assert (error := await called(one=hostile("exit"))) is not None
+    assert error.code == "MCP_CONNECTION_FAILED"
+    assert "server 'one' is down, and offered 'act' when it was last seen" in error.detail
+    assert error.suggestion == "If another one is meant, name it: two__act."
+    # A damaged memory is as good as none.
+    seen.write_text("{")
+    assert await called(one=hostile("exit")) is None
 
 
 async def test_progress_is_told_in_order_while_the_call_runs(serve) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ael.app.definitions import Definitions
-from ael.app.origins import tool_pins
+from ael.app.origins import last_seen, tool_pins
 from ael.app.plan_cache import PlanCache
 from ael.app.settings import ExecutionSection, Settings
 from ael.engine.engine import Engine, EngineOptions
@@ -64,7 +64,7 @@ class Parts:
             configs = {} if refused else self.settings.servers
             timeout = step_timeout(self.settings.file.execution)
             servers = [McpServer(name, config, timeout) for name, config in configs.items()]
-            self._catalog = ToolCatalog(servers, configs, note=refused)
+            self._catalog = ToolCatalog(servers, configs, note=refused, last_seen=last_seen(self.settings, self.pins))
         return self._catalog
 
     def engine(self) -> Engine:

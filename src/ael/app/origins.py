@@ -9,9 +9,11 @@ from ael.app.config_paths import value_at
 from ael.app.config_secrets import is_secret
 from ael.app.native_tools import NATIVE
 from ael.app.settings import Settings
+from ael.errors import ConfigInvalid
 from ael.observe.masking import MASK
+from ael.tools.last_seen import LastSeen
 from ael.tools.pins import FILE_NAME, Origin, ToolPins
-from ael.values import JSONValue
+from ael.values import JSONValue, digest
 from ael.workflow.yaml_reader import Reader, Unreadable
 
 
@@ -21,6 +23,21 @@ def tool_pins(settings: Settings) -> ToolPins | None:
         return None
     path = settings.path
     return ToolPins(path.resolve().parent / FILE_NAME, lambda: _origins(path))
+
+
+def last_seen(settings: Settings, pins: ToolPins | None) -> LastSeen:
+    """Return the names that the servers of a configuration offered before, and those that are pinned."""
+    if settings.state is None or settings.path is None:
+        return LastSeen()
+    try:
+        lock = None if pins is None else pins.lock()
+    except ConfigInvalid:
+        # The gateway says so, and calls nothing.
+        lock = None
+    pinned = {} if lock is None else {server: one.tools for server, one in lock.servers.items()}
+    # Servers are known by names that mean something in one configuration only.
+    name = digest(str(settings.path.resolve()).encode())
+    return LastSeen(settings.state / "tools" / f"{name}.json", pinned)
 
 
 def _origins(path: Path) -> dict[str, Origin]:

@@ -2,6 +2,7 @@
 
     catalog   names → ToolRef; what the connected servers offer
     gateway   the choke point: scope → schema → record → call → record
+    last_seen names of servers that may be down
     pins      definitions as they were accepted
     servers   one owner task per MCP server: start, restart, stop
     client    an MCP session, in both protocol eras

@@ -15,6 +15,7 @@ import msgspec
 
 from ael.errors import AelError, McpConnectionFailed, ToolUnavailable, did_you_mean
 from ael.tools import ToolInfo, ToolRef
+from ael.tools.last_seen import LastSeen
 from ael.tools.servers import ServerConfig, ToolSource
 
 _SEPARATOR = "__"
@@ -34,10 +35,16 @@ class ToolCatalog:
     """Everything that the configured sources offer."""
 
     def __init__(
-        self, sources: Iterable[ToolSource], configs: Mapping[str, ServerConfig] | None = None, *, note: str = ""
+        self,
+        sources: Iterable[ToolSource],
+        configs: Mapping[str, ServerConfig] | None = None,
+        *,
+        note: str = "",
+        last_seen: LastSeen | None = None,
     ) -> None:
         """Take the sources; `note` is added where a name is unknown, when sources were left out on purpose."""
         self._note = note
+        self._last_seen = last_seen or LastSeen()
         self._sources = {source.name: source for source in sources}
         self._configs = dict(configs or {})
         self._offers: dict[str, _Offer] = {}
@@ -81,6 +88,9 @@ class ToolCatalog:
     async def _search(self, name: str) -> tuple[ToolInfo, ToolSource]:
         offered, failures = await self.everything()
         found = [info for info in offered if self._shown(info.ref) == name]
+        for server, error in failures.items() if found else ():
+            if any(self._shown(ToolRef(server, tool)) == name for tool in self._last_seen.names(server)):
+                raise _reserved(name, server, found, error)
         if len(found) == 1:
             return found[0], self._sources[found[0].ref.server]
         if found:
@@ -139,6 +149,7 @@ class ToolCatalog:
         ]
         by_name = {self._shown(info.ref): info for info in tools} | {info.ref.name: info for info in tools}
         offer = self._offers[source.name] = _Offer(listed=listed, tools=tools, by_name=by_name)
+        self._last_seen.keep(source.name, (info.ref.name for info in tools))
         return offer
 
     def _shown(self, ref: ToolRef) -> str:
@@ -161,6 +172,16 @@ class ToolCatalog:
     async def close(self) -> None:
         """Stop all sources at once."""
         await asyncio.gather(*(source.close() for source in self._sources.values()))
+
+
+def _reserved(name: str, server: str, others: list[ToolInfo], error: AelError) -> AelError:
+    """Return the error for a name of a server that is down, which another one offers too."""
+    names = ", ".join(sorted(str(info.ref) for info in others))
+    return McpConnectionFailed(
+        f"server '{server}' is down, and offered '{name}' when it was last seen; {error.detail}",
+        suggestion=f"If another one is meant, name it: {names}.",
+        tool_name=name,
+    )
 
 
 _ENABLED = ServerConfig()

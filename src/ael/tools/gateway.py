@@ -19,7 +19,7 @@ from ael.tools.catalog import ToolCatalog
 from ael.tools.client import CallResult, ContentBlock
 from ael.tools.pins import ToolPins
 from ael.tools.servers import RETRYABLE_STATUS, ToolSource
-from ael.values import JSONValue, bulk, check
+from ael.values import JSONValue, bulk, check, digest
 
 #: Where `_meta` of a call carries what makes it one call across retries and resumes.
 IDEMPOTENCY_KEY, ATTEMPT = "ael/idempotency_key", "ael/attempt"
@@ -80,7 +80,8 @@ class Gateway:
         source: ToolSource,
         number: int,
     ) -> JSONValue:
-        meta: dict[str, Any] = {IDEMPOTENCY_KEY: f"{context.key}/{number}", ATTEMPT: context.attempt}
+        key = f"{context.key}/{number}"
+        meta: dict[str, Any] = {IDEMPOTENCY_KEY: key, ATTEMPT: context.attempt, "traceparent": _trace(key, context)}
         result = await source.call(
             info.ref.name,
             dict(params),
@@ -139,7 +140,7 @@ class Gateway:
         if validator.is_valid(params):
             return
         found = [_violation(error, "params") for error in validator.iter_errors(params)]
-        raise ParamInvalid("; ".join(found[:20]), suggestion=_expected(params, info), tool_name=name)
+        raise ParamInvalid(_listed(found, 20), suggestion=_expected(params, info), tool_name=name)
 
     def _check_result(self, name: str, value: JSONValue, info: ToolInfo) -> None:
         if info.output_schema is None:
@@ -148,8 +149,22 @@ class Gateway:
         if not validator.is_valid(value):
             found = [_violation(error, "result") for error in validator.iter_errors(value)]
             raise OutputInvalid(
-                "the tool's answer does not match its own schema: " + "; ".join(found[:10]), tool_name=name
+                "the tool's answer does not match its own schema: " + _listed(found, 10), tool_name=name
             )
+
+
+def _trace(key: str, context: CallContext) -> str:
+    """Return the call's place in the trace of its execution, as W3C Trace Context has it (MCP, SEP-414).
+
+    Both ids come from the record, so that whoever finds them elsewhere finds the execution.
+    """
+    trace = digest(context.key.partition("/")[0].encode())
+    return f"00-{trace}-{digest(f'{key}/{context.attempt}'.encode())[:16]}-01"
+
+
+def _listed(found: list[str], most: int) -> str:
+    rest = f"; and {len(found) - most} more" if len(found) > most else ""
+    return "; ".join(found[:most]) + rest
 
 
 def _violation(error: Any, root: str) -> str:  # noqa: ANN401 # jsonschema_rs has no types
@@ -235,8 +250,14 @@ def _parsed(text: str) -> JSONValue:
 
 
 def _block(block: ContentBlock) -> JSONValue:
+    """Return a block as data; a resource that is in it is flat, with a blob where images have theirs."""
     made: dict[str, JSONValue] = {"type": block.type}
-    for field in ("text", "data", "mime_type", "resource", "uri", "name", "description"):
+    if block.type == "resource" and block.resource is not None:
+        for key, shown in (("uri", "uri"), ("mimeType", "mime_type"), ("text", "text"), ("blob", "data")):
+            if key in block.resource:
+                made[shown] = block.resource[key]
+        return made
+    for field in ("text", "data", "mime_type", "uri", "name", "description"):
         value = getattr(block, field)
         if value is not None:
             made[field] = value

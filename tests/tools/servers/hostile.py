@@ -12,13 +12,15 @@ from typing import Any
 
 WAY = sys.argv[1]
 #: A file that outlives a process of this server, for ways that differ from start to start.
-STATE = Path(os.environ.get("STATE", "/nowhere"))
+STATE = Path(os.environ.get("STATE", "/nowhere/at/all"))
 
 RICH = {
     "content": [
         {"type": "text", "text": "seen", "annotations": {"audience": ["user"]}, "_meta": {"k": 1}, "unknown": [1.0]},
         {"type": "image", "data": "aGk=", "mimeType": "image/png"},
         {"type": "resource_link", "uri": "file:///x", "name": "x", "size": 3},
+        {"type": "resource", "resource": {"uri": "file:///y", "mimeType": "application/pdf", "blob": "aGk="}},
+        {"type": "resource", "resource": {"uri": "file:///z", "mimeType": "text/plain", "text": "z"}},
     ],
     "structuredContent": {"n": 1.0},
     "isError": False,
@@ -262,6 +264,10 @@ def progress(number: int, arguments: dict[str, Any], meta: dict[str, Any]) -> No
     text(number, "done")
 
 
+def blocks(number: int, arguments: dict[str, Any], meta: dict[str, Any]) -> None:
+    answer(number, {"content": RICH["content"]})
+
+
 def rich(number: int, arguments: dict[str, Any], meta: dict[str, Any]) -> None:
     answer(number, RICH)
 
@@ -332,7 +338,21 @@ WAYS: dict[str, Callable[[int, dict[str, Any], dict[str, Any]], None]] = {
     one.__name__: one
     for one in (
         *(crash, crash_once, crash_together, say_goodbye, bad_utf8, not_json, not_a_number, infinite, big_number),
-        *(duplicate_keys, deep, wrong_id, twice, notify, chat, huge, huge_last, error, http_404, progress, rich),
+        *(
+            duplicate_keys,
+            deep,
+            wrong_id,
+            twice,
+            notify,
+            chat,
+            huge,
+            huge_last,
+            error,
+            http_404,
+            progress,
+            rich,
+            blocks,
+        ),
         *(changes, half, silent_call, late, deaf, close_output, flood, grandchild, asks),
     )
 } | {"mute_crash": crash, "schema_changes": changes}
