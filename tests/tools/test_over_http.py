@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -20,14 +21,13 @@ SERVERS = Path(__file__).parent / "servers"
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[[str, str], int]]:
+def start() -> Iterator[Callable[..., int]]:
     """Start a server of ours and return its port."""
     processes: list[subprocess.Popen[str]] = []
 
-    def make(program: str, way: str) -> int:
-        process = subprocess.Popen(
-            [sys.executable, str(SERVERS / program), way], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
+    def make(program: str, *way: str) -> int:
+        command = [sys.executable, str(SERVERS / program), *way]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         processes.append(process)
         assert process.stdout is not None
         return int(process.stdout.readline())
@@ -114,7 +114,14 @@ async def test_a_forgotten_session_fails_its_call_and_the_next_one_opens_another
     ("way", "code", "part", "retryable"),
     [
         ("down", "MCP_CONNECTION_FAILED", "HTTP 503 Service Unavailable", True),
-        ("elsewhere", "MCP_CONNECTION_FAILED", "not followed", True),
+        ("missing", "MCP_CONNECTION_FAILED", "HTTP 404 Not Found", True),
+        ("broken", "TOOL_FAILED", "HTTP 500 Internal Server Error", True),
+        ("large_header", "TOOL_UNAVAILABLE", "went away", True),
+        ("cut_events", "TOOL_UNAVAILABLE", "ended without a response", True),
+        ("slow", "TOOL_TIMEOUT", "did not answer in time", True),
+        ("endless", "TOOL_FAILED", "larger than", False),
+        ("endless_event", "TOOL_FAILED", "byte limit", False),
+        ("flood", "TOOL_TIMEOUT", "did not answer in time", True),
         ("silent", "MCP_CONNECTION_FAILED", "did not answer within 2s", True),
         ("busy", "TOOL_FAILED", "HTTP 429 Too Many Requests", True),
         ("refuses", "TOOL_FAILED", "HTTP 403 Forbidden", False),
@@ -122,7 +129,7 @@ async def test_a_forgotten_session_fails_its_call_and_the_next_one_opens_another
         ("garbage", "TOOL_FAILED", "parse", False),
         ("bomb", "TOOL_FAILED", "parse", False),
         ("huge", "TOOL_FAILED", "larger than", False),
-        ("huge_event", "TOOL_FAILED", "byte limit", True),
+        ("huge_event", "TOOL_FAILED", "byte limit", False),
         ("cut", "TOOL_UNAVAILABLE", "went away", True),
         ("wrong_id", "TOOL_TIMEOUT", "did not answer in time", True),
         ("stuck", "TOOL_TIMEOUT", "did not answer in time", True),
@@ -135,6 +142,21 @@ async def test_what_a_server_does_wrong_is_said_as_it_is(start, connect, way, co
     assert error.code == code
     assert part in error.detail
     assert error.retryable is retryable
+
+
+async def test_a_redirect_to_another_place_is_not_followed_with_our_headers(start, connect) -> None:
+    heard: list[bytes] = []
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read(1000))
+        writer.close()
+
+    async with await asyncio.start_server(hear, "127.0.0.1", 0) as elsewhere:
+        port = start("hostile_http.py", "elsewhere", str(elsewhere.sockets[0].getsockname()[1]))
+        error = await failing(connect(f"http://127.0.0.1:{port}/mcp", headers={"Authorization": "Bearer right"}))
+    assert error.code == "MCP_CONNECTION_FAILED"
+    assert "not followed" in error.detail
+    assert heard == []
 
 
 async def test_nobody_at_the_url_is_told(connect) -> None:

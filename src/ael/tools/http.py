@@ -28,6 +28,7 @@ from mcp.shared.inbound import (
 )
 from mcp.shared.message import ClientMessageMetadata, SessionMessage
 from mcp_types import (
+    CONNECTION_CLOSED,
     PROTOCOL_VERSION_META_KEY,
     JSONRPCError,
     JSONRPCNotification,
@@ -36,7 +37,7 @@ from mcp_types import (
     jsonrpc_message_adapter,
 )
 
-from ael.tools.jsonrpc import Notify, Peer, PeerGone, PeerTimeout, T
+from ael.tools.jsonrpc import InvalidAnswer, Notify, Peer, PeerGone, PeerTimeout, T, _number
 
 if TYPE_CHECKING:
     from mcp.client._transport import TransportStreams, WriteStream
@@ -178,6 +179,9 @@ class HttpPeer(Peer):
             self._answered(message.id, message.result, None)
         elif isinstance(message, JSONRPCError):
             error = message.error
+            if error.code == CONNECTION_CLOSED and error.message.startswith("SSE stream"):
+                self._fail(_number(message.id), _broken_stream(error.message))
+                return
             data = error.data
             if data is None and self.refusal is not None and error.message in _STAND_INS:
                 data, error.message = {"status": self.refusal[0]}, self.refusal[1]
@@ -251,6 +255,11 @@ class _Capped(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
+
+
+def _broken_stream(said: str) -> Exception:
+    """Return what it means that a stream of events ended before the answer, as the SDK says it."""
+    return InvalidAnswer(said) if "byte limit" in said else PeerGone(said)
 
 
 def _is_loopback(url: str) -> bool:

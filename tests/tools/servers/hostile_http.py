@@ -4,6 +4,7 @@ import gzip
 import json
 import sys
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 WAY = sys.argv[1]
@@ -49,7 +50,9 @@ class Handler(BaseHTTPRequestHandler):
         elif WAY == "down":
             self.reply(503, b"", "text/plain")
         elif WAY == "elsewhere":
-            self.reply(307, b"", Location="http://127.0.0.1:9/mcp")
+            self.reply(307, b"", Location=f"http://127.0.0.1:{sys.argv[2]}/mcp")
+        elif WAY == "missing":
+            self.reply(404, b"nothing here", "text/plain")
         elif WAY == "silent":
             threading.Event().wait()
         elif number is None:
@@ -67,7 +70,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.reply(404, b"not here", "text/plain")
 
-    def call(self, message, answer) -> None:
+    def call(self, message, answer) -> None:  # noqa: C901, PLR0912 # one case for each way
         session, number = self.headers.get("Mcp-Session-Id"), message["id"]
         said = {"session": session, "version": self.headers.get("MCP-Protocol-Version")}
         done = {"content": [{"type": "text", "text": json.dumps(said)}]}
@@ -97,10 +100,36 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif WAY == "wrong_id":
             self.reply(200, whole.replace(b'"id": %d' % number, b'"id": 99999'))
+        elif WAY == "broken":
+            self.reply(500, b"Traceback", "text/plain")
+        elif WAY == "large_header":
+            self.reply(200, whole, X_Large="x" * 1_000_000)
+        elif WAY in {"cut_events", "slow", "endless", "endless_event", "flood"}:
+            self.stream(whole)
         elif WAY == "stuck":
             threading.Event().wait()
         else:
             answer(done)
+
+    def stream(self, whole: bytes) -> None:
+        """Answer without a length, in a way that never becomes an answer."""
+        events = WAY in {"cut_events", "endless_event", "flood"}
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream" if events else "application/json")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        note = b'data: {"jsonrpc":"2.0","method":"notifications/message","params":{}}\n\n'
+        with suppress(OSError):
+            if WAY == "cut_events":
+                self.wfile.write(note + b"data: " + whole[:20])
+            while WAY == "slow":
+                self.wfile.write(b" ")
+                threading.Event().wait(0.05)
+            while WAY in {"endless", "endless_event"}:
+                self.wfile.write((b" " if WAY == "endless" else b"data: x\n") * 10_000)
+            while WAY == "flood":
+                self.wfile.write(note * 100)
 
 
 server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

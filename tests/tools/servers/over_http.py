@@ -22,6 +22,9 @@ def large(size: int) -> str:
 
 way = sys.argv[1]
 app = server.sse_app() if way == "sse" else server.streamable_http_app(json_response=way == "json")
-listener = socket.create_server(("127.0.0.1", 0))
+# Its protocol is named, so that connections are without delay.
+listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+listener.bind(("127.0.0.1", 0))
+listener.listen()
 print(listener.getsockname()[1], flush=True)
 uvicorn.Server(uvicorn.Config(app, log_level="error")).run(sockets=[listener])
