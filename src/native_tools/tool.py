@@ -70,7 +70,7 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     unavailable: Callable[[Environment], str] = always
 
 
-def closed(required: tuple[str, ...] = (), **properties: Schema) -> Schema:
+def closed(required: tuple[str, ...] = (), /, **properties: Schema) -> Schema:
     """Return the schema of an object that has these properties and no other."""
     return {
         "type": "object",

@@ -1,0 +1,71 @@
+"""The process that reads documents: `python -m native_tools.extractor SECONDS BYTES`.
+
+`confined` starts it for one of them. It reads a request from its input and writes an answer, both MessagePack:
+`{operation, data, …}` → `{result}` or `{error}`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+
+class Unreadable(Exception):
+    """A document, or what is asked of it, that makes no sense; the message says why."""
+
+
+Request = dict[str, Any]
+Answer = dict[str, Any]
+
+
+def main() -> None:
+    """Answer one request."""
+    _limit(seconds=int(sys.argv[1]), memory=int(sys.argv[2]))
+    logging.disable()
+    request = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=dict[str, Any])
+    try:
+        answer: Answer = {"result": _operations()[request["operation"]](request)}
+    except Unreadable as error:
+        answer = {"error": str(error)}
+    except RecursionError:
+        answer = {"error": "the document is nested too deep."}
+    except MemoryError:
+        answer = {"error": "reading the document takes too much memory."}
+    sys.stdout.buffer.write(msgspec.msgpack.encode(answer))
+
+
+def _limit(*, seconds: int, memory: int) -> None:
+    """Take no more than this from the machine; what goes beyond ends us, not the server."""
+    for kind, most in (
+        (resource.RLIMIT_CPU, seconds),
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        hard = resource.getrlimit(kind)[1]
+        resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+    os.nice(5)
+
+
+def _operations() -> dict[str, Callable[[Request], Answer]]:
+    from native_tools import html_document, json_document, pdf_document  # noqa: PLC0415 # under the limits
+
+    return {
+        "html_text": html_document.extract_text,
+        "html_fields": html_document.extract_fields,
+        "json_fields": json_document.extract_fields,
+        "pdf_text": pdf_document.extract_text,
+    }
+
+
+if __name__ == "__main__":
+    # Under its own name, so that the exceptions of the document modules are ours.
+    from native_tools.extractor import main as started
+
+    started()
