@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from native_tools import data, extraction, files, tables
+from native_tools import data, extraction, files, kafka, tables
 from native_tools.environment import Environment, EnvironmentInvalid
 from native_tools.network import tools as network
 from native_tools.tool import Tool
@@ -16,6 +16,7 @@ GROUPS: dict[str, tuple[Tool, ...]] = {
     "network": network.TOOLS,
     "data": (*data.TOOLS, *tables.TOOLS),
     "extraction": extraction.TOOLS,
+    "kafka": kafka.TOOLS,
 }
 
 
