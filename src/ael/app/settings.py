@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import stat
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -333,6 +334,30 @@ def load_settings(
         template_env={name: env[name] for name in config.security.template_env if name in env},
         secrets=tuple(dict.fromkeys(secrets)),
     )
+
+
+class UserFolders(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a user's programs keep their settings."""
+
+    home: Path
+    #: Of desktop programs: `~/.config`, `~/Library/Application Support`, `%APPDATA%`.
+    settings: Path
+    #: Of Claude Code.
+    claude: Path
+
+
+def user_folders(environment: Mapping[str, str] | None = None, platform: str = sys.platform) -> UserFolders:
+    """Return the folders of whoever runs us."""
+    env = os.environ if environment is None else environment
+    home = Path(env.get("HOME") or env.get("USERPROFILE") or Path.home())
+    if platform == "darwin":
+        settings = home / "Library" / "Application Support"
+    elif platform == "win32":
+        settings = Path(env.get("APPDATA") or home / "AppData" / "Roaming")
+    else:
+        named = env.get("XDG_CONFIG_HOME", "")
+        settings = Path(named) if named.startswith("/") else home / ".config"
+    return UserFolders(home=home, settings=settings, claude=Path(env.get("CLAUDE_CONFIG_DIR") or home))
 
 
 class ConfigSource(msgspec.Struct, frozen=True, kw_only=True):

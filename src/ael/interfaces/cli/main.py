@@ -29,6 +29,7 @@ COMMANDS = {
     "serve": ("serve", "Serve the workflows as MCP tools to agents."),
     "native-tools": ("native_tools", "Serve AEL's own tools to any MCP client."),
     "config": ("config", "Look at the configuration, edit it, import servers."),
+    "install": ("install", "Add AEL to an MCP client."),
     "init": ("init", "Start a project: configuration, example, editor schema."),
     "doctor": ("doctor", "Check whether this machine can run it all."),
     "version": ("version", "Print the version."),
