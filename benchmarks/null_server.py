@@ -1,7 +1,8 @@
-"""An MCP server whose one tool does nothing: what a call costs without the work."""
+"""An MCP server whose one tool does nothing: what a call costs without the work; it may be told how slow to start."""
 
 import json
 import sys
+import time
 
 TOOLS = [{"name": "nothing", "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": True}}]
 ANSWERS = {
@@ -13,6 +14,9 @@ ANSWERS = {
     "tools/list": {"tools": TOOLS},
     "tools/call": {"content": [{"type": "text", "text": "ok"}]},
 }
+
+if len(sys.argv) > 1:
+    time.sleep(float(sys.argv[1]))
 
 for line in sys.stdin:
     message = json.loads(line)

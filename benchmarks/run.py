@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from language import language
+from tools import tools
 
 from ael.app.definitions import Definitions
 from ael.app.plan_cache import PlanCache
@@ -33,7 +34,6 @@ from ael.sandbox.pool import KernelSandbox
 from ael.tools.catalog import ToolCatalog
 from ael.tools.gateway import Gateway
 from ael.tools.scripted import ScriptedTools
-from ael.tools.servers import McpServer, ServerConfig
 from ael.values import JSONValue
 
 ROOT = Path(__file__).parent.parent
@@ -436,38 +436,6 @@ async def code_workflows(rounds: int, *, quick: bool) -> None:
         await place.close()
 
 
-# -- tools -----------------------------------------------------------------------------------------------------------
-
-
-async def tool_steps(rounds: int) -> None:
-    """A tool step of an execution against a direct call on the same client."""
-    with tempfile.TemporaryDirectory() as directory:
-        script = str(Path(__file__).parent / "null_server.py")
-        server = McpServer("null", ServerConfig(command=sys.executable, args=(script,)))
-        begun = time.perf_counter()
-        await server.tools()
-        row("tools: spawn a Python server to its tools list", f"{(time.perf_counter() - begun) * 1000:.0f} ms", "")
-        place = Installation(journal_at(directory, "commit"))
-        place.catalog = ToolCatalog([server])
-        place.engine._gateway = Gateway(place.catalog)  # the same client on both sides
-        count = 50
-        plan = await place.plan("steps:\n" + "".join(f"  - {{id: s{i}, tool: nothing}}\n" for i in range(count)))
-        await place.run(plan)
-        direct: list[float] = []
-        whole: list[float] = []
-        for _ in range(rounds):
-            begun = time.perf_counter()
-            for _ in range(count):
-                await server.call("nothing", {}, timeout_seconds=None, meta={})
-            direct.append((time.perf_counter() - begun) / count)
-            whole.append(await timed(lambda: place.run(plan)) / count)
-        added = (median_of(whole) - median_of(direct)) * 1000
-        figure = f"{median_of(direct) * 1000:.2f} + {added:.2f} ms"
-        row("tools: direct call + what a tool step adds, commit", figure, "<= 0.5 ms added", met=added <= 0.5)
-        await server.close()
-        await place.close()
-
-
 def main() -> None:
     """Run all."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -482,7 +450,7 @@ def main() -> None:
         language(row, 2 if quick else 15, directory)
     asyncio.run(engine_overhead(2 if quick else 15))
     asyncio.run(code_workflows(2 if quick else 15, quick=quick))
-    asyncio.run(tool_steps(2 if quick else 15))
+    asyncio.run(tools(row, Installation, 2 if quick else 15, is_quick=quick))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ael.errors import OutputInvalid
+from ael.journal.events import StepSucceeded, ToolReturned
 from ael.values import MAX_DEPTH, bulk, check
 
 LEAVES = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
@@ -29,6 +30,16 @@ def test_decoding_in_slices_gives_what_decoding_at_once_gives(value: Any) -> Non
         assert bulk.decode(data) == value
     finally:
         bulk.SLICE = usual
+
+
+@given(VALUES)
+def test_encoding_in_slices_gives_what_encoding_at_once_gives(value: Any) -> None:
+    usual, bulk._CHUNK = bulk._CHUNK, 2
+    try:
+        assert bulk.encode(value) == msgspec.json.encode(value)
+        assert bulk.size(value) == len(msgspec.json.encode(value))
+    finally:
+        bulk._CHUNK = usual
 
 
 @pytest.mark.parametrize("text", ["[1,", '{"a":}', "[" * 100_000, "[1]x", '["\\ud800"]', "[NaN]"])
@@ -78,6 +89,15 @@ def test_a_decoded_value_is_judged_as_any_other(value: Any) -> None:
 )
 def test_what_is_large_is_known(value: Any, is_large: bool) -> None:
     assert bulk.is_large(value) is is_large
+
+
+def test_records_are_encoded_with_what_is_large_in_them() -> None:
+    rows: list[Any] = [{"id": number, "name": "x"} for number in range(30_000)]
+    events: list[msgspec.Struct] = [
+        ToolReturned(at=1, step_id="s", attempt=1, call=1, tool="t", duration_ms=1.5, result={"rows": rows})
+    ]
+    events += [StepSucceeded(at=2, step_id="s", output=rows, duration_ms=2)]
+    assert bulk.encode_all(events) == msgspec.json.encode(events)
 
 
 async def test_the_collector_rests_during_large_work_and_not_longer() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ael.errors import ResourceExhausted
-from ael.values import JSONValue, encode
+from ael.values import JSONValue, bulk, encode
 
 
 class Budget:
@@ -25,9 +25,9 @@ class Budget:
                 suggestion="Raise execution.max_steps in the configuration.",
             )
 
-    def take_output(self, value: JSONValue) -> None:
+    async def take_output(self, value: JSONValue) -> None:
         """Count the output of a step, of an item, or of the whole execution."""
-        self._output += _size(value)
+        self._output += await bulk.in_thread(bulk.size, value) if bulk.is_large(value) else _size(value)
         if self._output > self._max_output:
             raise ResourceExhausted(
                 f"the outputs of the execution take more than {self._max_output:,} bytes together",

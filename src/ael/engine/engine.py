@@ -265,7 +265,7 @@ class Run:
         if failed is None:
             try:
                 outputs = results(self.plan, self.scope.of_results())
-                self.budget.take_output(outputs)
+                await self.budget.take_output(outputs)
             except AelError as error:
                 return await self._end(error.record())
             return await self._end(None, outputs)

@@ -261,7 +261,7 @@ class Interpreter:
             _log.exception("internal error %s in step '%s'", incident, step.id)
             raise StepFailure(InternalError(f"report it as {incident}; the log has the details")) from error
         try:
-            self._budget.take_output(result.output)
+            await self._budget.take_output(result.output)
         except AelError as error:
             raise StepFailure(error, result.printed, result.clock) from error
         return result

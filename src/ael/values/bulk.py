@@ -12,7 +12,7 @@ import gc
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 import msgspec
@@ -23,11 +23,15 @@ from ael.values import MAX_DEPTH, JSONValue, check
 #: Bytes that are decoded in one go.
 SLICE = 256 * 1024
 
+#: Parts of a container that are encoded in one go, and levels that are opened.
+_CHUNK, _OPENED = 500, 3
+
 #: Values that are looked at in one go.
 _MANY = 20_000
 
 T = TypeVar("T")
 
+_encode = msgspec.json.Encoder().encode
 _any = msgspec.json.Decoder().decode
 _list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _dict = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -127,6 +131,33 @@ def check_decoded(value: JSONValue, path: str) -> None:
     raise OutputInvalid(f"{path} is nested deeper than {MAX_DEPTH} levels")
 
 
-def encode_all(values: Sequence[Any]) -> bytes:
-    """Encode a list of records, one after another; the collector does not disturb what makes no containers."""
-    return b"[" + b",".join(map(msgspec.json.encode, values)) + b"]"
+def encode(value: Any, depth: int = 0) -> bytes:  # noqa: ANN401 # JSON, or a record
+    """Encode a value of any size as `msgspec.json.encode` does."""
+    if type(value) is list and len(value) > _CHUNK:
+        chunks = (value[at : at + _CHUNK] for at in range(0, len(value), _CHUNK))
+        return b"[" + b",".join(_encode(chunk)[1:-1] for chunk in chunks) + b"]"
+    if type(value) is dict and len(value) > _CHUNK:
+        pairs = iter(value.items())
+        parts = iter(lambda: _encode(dict(islice(pairs, _CHUNK)))[1:-1], b"")
+        return b"{" + b",".join(parts) + b"}"
+    if depth < _OPENED and type(value) is list:
+        return b"[" + b",".join(encode(one, depth + 1) for one in value) + b"]"
+    if depth < _OPENED and type(value) is dict:
+        return b"{" + b",".join(_encode(key) + b":" + encode(one, depth + 1) for key, one in value.items()) + b"}"
+    return _encode(value)
+
+
+def encode_all(records: Sequence[msgspec.Struct]) -> bytes:
+    """Encode a list of records, with what is large in their fields."""
+    return b"[" + b",".join(map(_encode_record, records)) + b"]"
+
+
+def _encode_record(record: msgspec.Struct) -> bytes:
+    fields = ((name, getattr(record, name)) for name in record.__struct_fields__)
+    heavy = {name: msgspec.Raw(encode(value)) for name, value in fields if is_large(value)}
+    return _encode(msgspec.structs.replace(record, **heavy) if heavy else record)
+
+
+def size(value: JSONValue) -> int:
+    """Return how many bytes a value takes as JSON."""
+    return len(encode(value))
