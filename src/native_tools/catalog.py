@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from native_tools import data, extraction, files, kafka, tables
+from native_tools import data, extraction, files, firecrawl, kafka, ml, tables
 from native_tools.environment import Environment, EnvironmentInvalid
 from native_tools.network import tools as network
 from native_tools.tool import Tool
@@ -17,6 +17,8 @@ GROUPS: dict[str, tuple[Tool, ...]] = {
     "data": (*data.TOOLS, *tables.TOOLS),
     "extraction": extraction.TOOLS,
     "kafka": kafka.TOOLS,
+    "firecrawl": firecrawl.TOOLS,
+    "ml": ml.TOOLS,
 }
 
 
