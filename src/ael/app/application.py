@@ -27,6 +27,7 @@ from ael.journal.events import Event, ExecutionStarted
 from ael.journal.fold import Execution, ItemRun, StepRun, fold
 from ael.observe.masking import Masker
 from ael.sandbox.spawn import ZygoteProcess
+from ael.tools import Refusal
 from ael.values import JSONValue, decode, iso
 from ael.workflow.inputs import parse_input, validate_inputs
 from ael.workflow.load import load_file
@@ -151,7 +152,7 @@ class App:
         execution_id: str | None = None,
         on_event: OnEvent | None = None,
         on_progress: Callable[[float, float | None, str | None], None] | None = None,
-        on_result: Callable[[dict[str, JSONValue]], None] | None = None,
+        on_result: Callable[[dict[str, JSONValue] | Refusal], None] | None = None,
     ) -> Execution:
         """Run a workflow to its end; a failed one is a result.
 

@@ -43,7 +43,7 @@ from ael.steps.code import CodeRunner
 from ael.steps.tool import ToolRunner
 from ael.steps.wait import WaitRunner
 from ael.steps.workflow import WorkflowRunner
-from ael.tools import CallContext, ToolCallEnded, ToolCallStarted, ToolGateway, ToolRef
+from ael.tools import CallContext, Refusal, ToolCallEnded, ToolCallStarted, ToolGateway, ToolRef
 from ael.values import JSONValue, digest
 from ael.workflow.inputs import validate_inputs
 from ael.workflow.model import CodeStep, RetryPolicy, Step, StepId, Workflow
@@ -100,7 +100,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     budget: Budget | None = None
     #: Told of the progress of this execution's own tool calls, and of their answers as the servers gave them.
     on_progress: Callable[[float, float | None, str | None], None] | None = None
-    on_result: Callable[[dict[str, JSONValue]], None] | None = None
+    on_result: Callable[[dict[str, JSONValue] | Refusal], None] | None = None
 
 
 def new_execution_id() -> str:

@@ -72,6 +72,14 @@ class ToolCallEnded(msgspec.Struct, frozen=True, kw_only=True):
 Recorder = Callable[[ToolCallStarted | ToolCallEnded], Awaitable[None]]
 
 
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """A server's answer that is an error of the protocol, not a result."""
+
+    code: int
+    message: str
+    data: JSONValue = None
+
+
 class CallContext(msgspec.Struct, kw_only=True):
     """On whose behalf a tool is called; one per step attempt."""
 
@@ -91,7 +99,7 @@ class CallContext(msgspec.Struct, kw_only=True):
     #: Told of the calls' progress: how far, of how much, in words.
     on_progress: Callable[[float, float | None, str | None], None] | None = None
     #: Told of each answer as the server gave it, also of one that is an error.
-    on_result: Callable[[dict[str, JSONValue]], None] | None = None
+    on_result: Callable[[dict[str, JSONValue] | Refusal], None] | None = None
     #: Calls made so far in this attempt; the gateway counts.
     calls: int = 0
 

@@ -14,9 +14,10 @@ from typing import Any
 import msgspec
 
 from ael.errors import AelError, OutputInvalid, ParamInvalid, ResourceExhausted, ToolFailed, ToolRejected, did_you_mean
-from ael.tools import CallContext, ToolCallEnded, ToolCallStarted, ToolInfo
+from ael.tools import CallContext, Refusal, ToolCallEnded, ToolCallStarted, ToolInfo
 from ael.tools.catalog import ToolCatalog
 from ael.tools.client import CallResult, ContentBlock
+from ael.tools.jsonrpc import RpcError
 from ael.tools.pins import ToolPins
 from ael.tools.servers import RETRYABLE_STATUS, ToolSource
 from ael.values import JSONValue, bulk, check, digest
@@ -82,13 +83,19 @@ class Gateway:
     ) -> JSONValue:
         key = f"{context.key}/{number}"
         meta: dict[str, Any] = {IDEMPOTENCY_KEY: key, ATTEMPT: context.attempt, "traceparent": _trace(key, context)}
-        result = await source.call(
-            info.ref.name,
-            dict(params),
-            timeout_seconds=context.timeout_seconds,
-            meta=meta,
-            on_progress=context.on_progress,
-        )
+        try:
+            result = await source.call(
+                info.ref.name,
+                dict(params),
+                timeout_seconds=context.timeout_seconds,
+                meta=meta,
+                on_progress=context.on_progress,
+            )
+        except ToolFailed as failed:
+            refusal = failed.__cause__
+            if context.on_result is not None and isinstance(refusal, RpcError):
+                context.on_result(Refusal(code=refusal.code, message=refusal.message, data=refusal.data))
+            raise
         if context.on_result is not None:
             context.on_result(result.raw)
         if result.is_error:

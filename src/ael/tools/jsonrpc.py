@@ -14,6 +14,8 @@ from typing import Any, ClassVar, TypeGuard, TypeVar
 
 import msgspec
 
+from ael.values import JSONValue
+
 #: Codes of JSON-RPC 2.0 and MCP that we read or write.
 METHOD_NOT_FOUND = -32601
 
@@ -29,7 +31,7 @@ OnProgress = Callable[[float, float | None, str | None], None]
 class RpcError(Exception):
     """The peer answered a request with an error."""
 
-    def __init__(self, code: int, message: str, data: object = None) -> None:
+    def __init__(self, code: int, message: str, data: JSONValue = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message

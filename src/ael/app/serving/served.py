@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from ael.errors import ErrorRecord
+from ael.tools import Refusal
 from ael.values import JSONValue
 
 #: Told how far a call is, of how much, and in words.
@@ -52,6 +53,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     meta: dict[str, JSONValue] = {}
     #: The whole result as an MCP server gave it, which is passed on unchanged.
     raw: dict[str, JSONValue] | None = None
+    #: An MCP server's error of the protocol, which is passed on too.
+    refusal: Refusal | None = None
 
 
 #: Calls a tool; raises `AelError`.

@@ -17,7 +17,7 @@ from ael.app.tools import call_tool
 from ael.engine.engine import new_execution_id
 from ael.errors import AelError
 from ael.observe.masking import Masker
-from ael.tools import ToolInfo
+from ael.tools import Refusal, ToolInfo
 from ael.tools.servers import McpServer
 from ael.values import JSONValue
 
@@ -167,7 +167,7 @@ class UpstreamTools:
 
     async def call(self, name: str, info: ToolInfo, arguments: dict[str, JSONValue], caller: Caller) -> Answer:
         """Call a server's tool for an agent, with a record; its answer is given as it is."""
-        answers: list[dict[str, JSONValue]] = []
+        answers: list[dict[str, JSONValue] | Refusal] = []
         execution_id = new_execution_id()
         work = call_tool(
             self._app,
@@ -181,8 +181,14 @@ class UpstreamTools:
         )
         execution = await self._runs.run(work, caller)
         if answers:
-            raw = self._masker.value(answers[-1])
+            given = answers[-1]
+            if isinstance(given, Refusal):
+                return Answer(refusal=self._masked(given))
+            raw = self._masker.value(given)
             assert isinstance(raw, dict)
             return Answer(raw=raw)
         assert execution.error is not None
         return Answer(error=execution.error, meta={"execution_id": execution_id, "duration_ms": execution.duration_ms})
+
+    def _masked(self, given: Refusal) -> Refusal:
+        return Refusal(code=given.code, message=self._masker.text(given.message), data=self._masker.value(given.data))

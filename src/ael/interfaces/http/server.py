@@ -19,6 +19,7 @@ from starlette.routing import Route
 from ael import __version__
 from ael.errors import ConfigInvalid, Problem
 from ael.interfaces.http.guard import Guard, is_loopback
+from ael.interfaces.http.sessions import Sessions
 from ael.interfaces.mcp.server import PRESENCE, McpServer
 
 PATH = "/mcp"
@@ -26,8 +27,9 @@ PATH = "/mcp"
 #: Bytes of a request: 4 MiB of arguments, escaped, must fit.
 _MOST_BODY = 8 * 1024 * 1024
 
-#: Sessions of the handshake era at once, and the seconds after which one that nobody uses ends.
-_MOST_SESSIONS, _IDLE = 1000, 1800.0
+#: Sessions of the handshake era that may be idle, those that are busy besides, and the seconds after which one that
+#: nobody uses ends.
+_MOST_SESSIONS, _BUSY, _IDLE = 1000, 1000, 1800.0
 
 #: Seconds that open responses get when we stop; a stream of news would stay open for ever.
 _LAST_WORDS = 2
@@ -96,7 +98,7 @@ def _application(server: McpServer) -> Starlette:
         # `Guard` looks at each request before, whatever its path.
         security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
         max_request_body_size=_MOST_BODY,
-        max_sessions=_MOST_SESSIONS,
+        max_sessions=_MOST_SESSIONS + _BUSY,
         session_idle_timeout=_IDLE,
     )
 
@@ -108,7 +110,8 @@ def _application(server: McpServer) -> Starlette:
         async with manager.run():
             yield
 
-    routes = [Route(PATH, endpoint=StreamableHTTPASGIApp(manager)), Route("/health", endpoint=health)]
+    sessions = Sessions(StreamableHTTPASGIApp(manager), _MOST_SESSIONS)
+    routes = [Route(PATH, endpoint=sessions), Route("/health", endpoint=health)]
     return Starlette(routes=routes, lifespan=lifespan)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import stat
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import anyio
@@ -32,8 +33,13 @@ async def serve_pipes(server: Server[Any], presence: Presence, wire: tuple[int, 
     inbound, received = create_context_streams[SessionMessage | Exception](0)
     sent, outbound = create_context_streams[SessionMessage](0)
     async with anyio.create_task_group() as tasks:
+
+        def gone() -> None:
+            presence.leave()
+            tasks.cancel_scope.cancel()
+
         tasks.start_soon(_read, reader, inbound, presence)
-        tasks.start_soon(_write, writer, outbound)
+        tasks.start_soon(_write, writer, outbound, gone)
         await server.run(received, sent, server.create_initialization_options())
         tasks.cancel_scope.cancel()
 
@@ -141,12 +147,17 @@ async def _skip_line(reader: asyncio.StreamReader, consumed: int) -> None:
             return
 
 
-async def _write(writer: asyncio.StreamWriter | _FileWriter, outbound: ContextReceiveStream[SessionMessage]) -> None:
+async def _write(
+    writer: asyncio.StreamWriter | _FileWriter,
+    outbound: ContextReceiveStream[SessionMessage],
+    gone: Callable[[], None],
+) -> None:
     async with outbound:
         async for sent in outbound:
             writer.write(sent.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
             try:
                 await writer.drain()
             except ConnectionError:
-                # Nobody reads us any more; that our input ends too is on its way.
+                # Nobody reads us any more, whatever else they may still say.
+                gone()
                 return

@@ -131,6 +131,8 @@ class McpServer(Server[Any]):
                 presence=self._presence_of(context), principal=_principal(context), on_progress=relay.on_progress
             )
             answer = await self._toolbox.call(tool, arguments, caller)
+        if answer.refusal is not None:
+            raise MCPError(answer.refusal.code, answer.refusal.message, answer.refusal.data)
         version = context.protocol_version
         return result_of(answer, version, is_modern=version in MODERN_PROTOCOL_VERSIONS)
 

@@ -1,0 +1,94 @@
+"""Sessions of the handshake era, bounded: for one too many, the one that nobody has used for longest is ended.
+
+To refuse the new one instead would let anybody who opens sessions and leaves lock out everybody else until the old
+ones expire. A client whose session was ended is told so by 404 and opens another.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from ael.interfaces.http.guard import Application, Message, Receive, Scope, Send
+
+_log = logging.getLogger("ael.serving")
+
+_ID = b"mcp-session-id"
+
+
+@dataclass
+class _Session:
+    #: What the SDK compares with who opened it.
+    user: Any
+    #: Requests under way, streams of news among them.
+    open: int = 0
+
+
+class Sessions:
+    """Counts the sessions of the application below and ends those that are too many. An ASGI application."""
+
+    def __init__(self, app: Application, most: int) -> None:
+        self._app = app
+        self._most = most
+        #: By id, the one that was used last at the end.
+        self._sessions: dict[str, _Session] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        named = dict(scope["headers"]).get(_ID)
+        if named is None:
+            await self._open(scope, receive, send)
+        else:
+            await self._use(named.decode("latin-1"), scope, receive, send)
+
+    async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
+        opened = ""
+
+        async def watch(message: Message) -> None:
+            nonlocal opened
+            if message["type"] == "http.response.start" and message["status"] < 400:
+                opened = dict(message.get("headers", ())).get(_ID, b"").decode("latin-1")
+            await send(message)
+
+        await self._app(scope, receive, watch)
+        if opened:
+            self._sessions[opened] = _Session(scope.get("user"))
+            await self._end_idle()
+
+    async def _use(self, name: str, scope: Scope, receive: Receive, send: Send) -> None:
+        session = self._sessions.pop(name, None)
+        if session is None:
+            await self._app(scope, receive, send)
+            return
+        self._sessions[name] = session
+        session.open += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            session.open -= 1
+            if scope["method"] == "DELETE":
+                self._sessions.pop(name, None)
+
+    async def _end_idle(self) -> None:
+        idle = (name for name, session in self._sessions.items() if not session.open)
+        surplus = len(self._sessions) - self._most
+        for name in [name for name, _ in zip(idle, range(surplus), strict=False)]:
+            session = self._sessions.pop(name)
+            _log.warning("more than %s sessions are open: the one that was idle for longest is ended", self._most)
+            await self._app(_farewell(name, session), _nothing, _ignore)
+
+
+def _farewell(name: str, session: _Session) -> Scope:
+    """Return the request with which a client ends its session."""
+    headers = [(b"host", b"localhost"), (_ID, name.encode("latin-1"))]
+    scope: Scope = {"type": "http", "method": "DELETE", "path": "/", "query_string": b"", "headers": headers}
+    return scope if session.user is None else {**scope, "user": session.user}
+
+
+async def _nothing() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _ignore(_: Message) -> None:
+    """Drop the answer: nobody asked."""
