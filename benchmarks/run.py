@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from language import language
+from serving import serving
 from tools import tools
 
 from ael.app.definitions import Definitions
@@ -451,6 +452,7 @@ def main() -> None:
     asyncio.run(engine_overhead(2 if quick else 15))
     asyncio.run(code_workflows(2 if quick else 15, quick=quick))
     asyncio.run(tools(row, Installation, 2 if quick else 15, is_quick=quick))
+    asyncio.run(serving(row, quick=quick))
 
 
 if __name__ == "__main__":

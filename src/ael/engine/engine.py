@@ -475,6 +475,9 @@ class _AttemptHost:
         return await self._run.run_child(self._step, key, self._seed, workflow, inputs)
 
     async def sleep(self, until: int) -> None:
+        if until <= self._started:
+            # Nothing waits, so there is nothing that must be on record first.
+            return
         host = self._run.host
         host.record(events.StepWaiting(at=host.now(), step_id=self._step.id, index=self._index, until=until))
         await host.commit()

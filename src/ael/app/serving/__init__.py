@@ -8,6 +8,8 @@
     watching   which files of the directories changed
     upstream   the tools of servers, under their catalog names
     code       python_exec
+    authoring  tools with which agents write workflows
+    files      the files that they write
     resources  definitions and executions to read
     serving    all of it, started and stopped
 

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from ael.app.application import App
+from ael.app.serving.authoring import Authoring
 from ael.app.serving.code import CodeTool
 from ael.app.serving.resources import Resources
 from ael.app.serving.runs import Runs
@@ -40,6 +41,9 @@ class Serving:
             # Anybody on this machine can reach a port, and code is more than a workflow that somebody wrote.
             if offers_code(app) and transport == "stdio":
                 providers.append(CodeTool(app, self.runs, self.upstream))
+            # Whoever writes a workflow runs code and calls tools by it.
+            if app.settings.file.mcp.authoring and transport == "stdio":
+                providers.append(Authoring(app, self.runs, self.workflows))
         self.toolbox = Toolbox(providers)
         self._following: asyncio.Task[None] | None = None
 

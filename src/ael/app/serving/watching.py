@@ -50,8 +50,8 @@ def _files(directory: str) -> Iterator[tuple[str, os.stat_result]]:
             continue
 
 
-async def next_change(directories: tuple[Path, ...], known: Mapping[str, Signature]) -> dict[str, Signature]:
-    """Wait until the files differ from those known and hold still; return them as they are then."""
+async def next_change(directories: tuple[Path, ...], known: Mapping[str, Signature]) -> None:
+    """Wait until the files differ from those known and hold still, or have not done so for long."""
     pause, started = _CALM, 0.0
     last: Mapping[str, Signature] = known
     while True:
@@ -62,7 +62,7 @@ async def next_change(directories: tuple[Path, ...], known: Mapping[str, Signatu
         if seen == known:
             last, started = known, 0.0
         elif seen == last or (started and now - started > _LONGEST_STORM):
-            return seen
+            return
         else:
             last, started = seen, started or now
         pause = max(_ALERT if started else _CALM, (now - begun) / _SHARE)

@@ -50,6 +50,7 @@ class WorkflowTools:
         self._by_name: dict[str, dict[str, Prepared]] = {}
         self._tools: tuple[ServedTool, ...] = ()
         self._loaded = asyncio.Event()
+        self._taking = asyncio.Lock()
         self._listeners: list[Callable[[], None]] = []
 
     # -- the Protocol -------------------------------------------------------------------------------------------
@@ -120,12 +121,13 @@ class WorkflowTools:
     async def watch(self) -> None:
         """Follow the files, for ever."""
         while True:
-            seen = await next_change(self._app.parts.definitions.directories, self._seen)
-            await self._take(seen)
+            await next_change(self._app.parts.definitions.directories, self._seen)
+            await self.refresh()
 
     async def refresh(self) -> None:
         """Look at the files now."""
-        await self._take(await asyncio.to_thread(look, self._app.parts.definitions.directories))
+        async with self._taking:
+            await self._take(await asyncio.to_thread(look, self._app.parts.definitions.directories))
 
     async def _take(self, seen: dict[str, Signature]) -> None:
         """Read what is new or changed, and offer it all at once."""

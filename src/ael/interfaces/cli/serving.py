@@ -103,6 +103,8 @@ class Serve:
         )
         if offers_code(serving.app):
             self._say("python_exec is not offered over HTTP: that needs authentication")
+        if read.file.mcp.authoring:
+            self._say("authoring tools are not offered over HTTP: that needs authentication")
         server = HttpServer(McpServer(serving, self._tool_names(serving)), address)
         self._say(f"Listening on {server.url}")
         running = asyncio.create_task(server.serve())

@@ -25,13 +25,16 @@ _LONGEST_LINE = 64 * 1024 * 1024
 
 _PIECE = 64 * 1024
 
+#: Messages on their way between two tasks: without, each one costs another turn of the event loop.
+_BUFFERED = 16
+
 
 async def serve_pipes(server: Server[Any], presence: Presence, wire: tuple[int, int]) -> None:
     """Serve whoever holds the other ends of these descriptors, until they close theirs."""
     reader = await _reader(wire[0])
     writer = await _writer(wire[1])
-    inbound, received = create_context_streams[SessionMessage | Exception](0)
-    sent, outbound = create_context_streams[SessionMessage](0)
+    inbound, received = create_context_streams[SessionMessage | Exception](_BUFFERED)
+    sent, outbound = create_context_streams[SessionMessage](_BUFFERED)
     async with anyio.create_task_group() as tasks:
 
         def gone() -> None:

@@ -67,6 +67,10 @@ class McpServer(Server[Any]):
         self._toolbox = serving.toolbox
         self._listing = Listing(spelling)
         self._presence = presence
+        self._stamp = self.server_info_stamp
+        if not serving.app.settings.file.telemetry.enabled:
+            # The SDK's spans, which nobody would see.
+            self.middleware.clear()
         self._told: dict[str, ServedTool] = {}
         self.middleware.append(self._first)
         self._toolbox.subscribe(self._changed)
@@ -108,7 +112,7 @@ class McpServer(Server[Any]):
         result = await answer(ctx)
         if is_modern:
             meta = result.get("_meta") or {}
-            result["_meta"] = {**meta, SERVER_INFO_META_KEY: self.server_info_stamp}
+            result["_meta"] = {**meta, SERVER_INFO_META_KEY: self._stamp}
         return result
 
     async def _list_tools(self, context: _Context, _: object = None) -> dict[str, Any]:

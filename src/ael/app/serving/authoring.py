@@ -1,0 +1,274 @@
+"""Tools with which agents write workflows (`mcp.authoring: true`): see, check, try, save, delete.
+
+What is wrong with a definition is told with line, caret and repair, so that an agent can mend its own text. Files are
+written inside the workflow directories only, whole or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from ael.app.application import App, Prepared
+from ael.app.definitions import MAX_FILE
+from ael.app.serving.files import create_file, delete_file, replace_file
+from ael.app.serving.names import WORKFLOW
+from ael.app.serving.runs import Runs
+from ael.app.serving.served import Answer, Caller, ServedTool
+from ael.app.serving.workflows import WorkflowTools
+from ael.app.tool_check import check_tools
+from ael.app.tools import find, list_tools
+from ael.errors import ParamInvalid, Problem, ProblemsError, ToolUnavailable, WorkflowInvalid, did_you_mean
+from ael.observe.masking import Masker
+from ael.values import JSONValue
+from ael.workflow.load import load_text
+from ael.workflow.schema import workflow_schema
+
+_DRAFT = "draft.yaml"
+_DEFINITION = {"type": "string", "description": "The whole workflow file, YAML. workflow_schema says what it holds."}
+_NAME = {"type": "string", "description": "The workflow's name."}
+_VERSION = {"type": "string", "description": "Of several versions this one; without, the latest."}
+
+#: What a tool does with its checked arguments.
+_Work = Callable[[dict[str, Any], Caller], Awaitable[Answer]]
+
+
+class Authoring:
+    """Offers the authoring tools; implements `Provider`."""
+
+    def __init__(self, app: App, runs: Runs, workflows: WorkflowTools) -> None:
+        self._app = app
+        self._runs = runs
+        self._workflows = workflows
+        self._masker = Masker(app.settings.secrets)
+        reads, writes = {"readOnlyHint": True}, {"readOnlyHint": False, "destructiveHint": False}
+        destroys = {"readOnlyHint": False, "destructiveHint": True}
+        self._tools = (
+            _tool("workflow_schema", "Return the JSON Schema of a workflow file.", {}, (), reads, self._schema),
+            _tool(
+                "workflow_validate",
+                "Check a workflow without saving it: every mistake with line, caret and repair, unknown tools too.",
+                {"definition": _DEFINITION},
+                ("definition",),
+                reads,
+                self._validate,
+            ),
+            _tool(
+                "workflow_run",
+                "Run a workflow that is not saved, as it would run once it is.",
+                {"definition": _DEFINITION, "inputs": {"type": "object", "description": "Its inputs."}},
+                ("definition",),
+                destroys,
+                self._run,
+            ),
+            _tool(
+                "workflow_create",
+                "Save a new workflow; it is a tool from then on.",
+                {"definition": _DEFINITION},
+                ("definition",),
+                writes,
+                self._create,
+            ),
+            _tool(
+                "workflow_update",
+                "Replace the file of a workflow; a changed version keeps no copy of the old one.",
+                {"name": _NAME, "definition": _DEFINITION, "version": _VERSION},
+                ("name", "definition"),
+                destroys,
+                self._update,
+            ),
+            _tool(
+                "workflow_delete",
+                "Delete the file of a workflow.",
+                {"name": _NAME, "version": _VERSION},
+                ("name",),
+                destroys,
+                self._delete,
+            ),
+            _tool(
+                "workflow_get",
+                "Return the file of a workflow as it is offered, and what is wrong with it as it is now.",
+                {"name": _NAME, "version": _VERSION},
+                ("name",),
+                reads,
+                self._get,
+            ),
+            _tool(
+                "tool_schema",
+                "Return what a tool that workflows can call takes and gives; without a name, all tools.",
+                {"name": {"type": "string", "description": "The tool, as a workflow names it."}},
+                (),
+                reads,
+                self._tool_schema,
+            ),
+        )
+
+    # -- the Protocol -------------------------------------------------------------------------------------------
+
+    def tools(self) -> Sequence[ServedTool]:
+        """See `Provider.tools`."""
+        return self._tools
+
+    def find(self, name: str) -> ServedTool | None:
+        """See `Provider.find`: they have no other names."""
+        return None
+
+    async def ready(self) -> None:
+        """See `Provider.ready`: at once."""
+
+    def subscribe(self, on_change: Callable[[], None]) -> None:
+        """See `Provider.subscribe`: they never change."""
+
+    # -- see ----------------------------------------------------------------------------------------------------
+
+    async def _schema(self, _: dict[str, Any], __: Caller) -> Answer:
+        return Answer(value=workflow_schema())
+
+    async def _tool_schema(self, arguments: dict[str, Any], _: Caller) -> Answer:
+        report = await list_tools(self._app)
+        if "name" not in arguments:
+            rows: list[JSONValue] = [
+                {"name": row.name, "description": row.description, "status": row.status} for row in report.tools
+            ]
+            return Answer(value={"tools": rows})
+        row = find(report, arguments["name"])
+        if row is None:
+            hint = did_you_mean(arguments["name"], [one.name for one in report.tools], "tool")
+            raise ToolUnavailable("no server offers it", suggestion=hint, tool_name=arguments["name"], retryable=False)
+        return Answer(value=msgspec.to_builtins(row))
+
+    async def _get(self, arguments: dict[str, Any], _: Caller) -> Answer:
+        found = self._found(arguments)
+        file = self._workflows.files.get(found.file)
+        text = self._masker.text(found.plan.definition.source.text)
+        shown: dict[str, JSONValue] = {
+            "name": found.plan.workflow.name,
+            "version": found.plan.workflow.version,
+            "file": found.file,
+            "definition": text,
+        }
+        if file is not None and file.error is not None:
+            shown["error"] = self._masker.text(str(file.error))
+        return Answer(value=shown)
+
+    # -- check and try ------------------------------------------------------------------------------------------
+
+    async def _validate(self, arguments: dict[str, Any], _: Caller) -> Answer:
+        try:
+            prepared = await self._prepare(arguments["definition"])
+        except ProblemsError as error:
+            return Answer(value={"valid": False, "problems": [_shown(one) for one in error.problems]})
+        problems = [*prepared.warnings, *await check_tools(prepared.plan, self._app.parts.catalog())]
+        return Answer(
+            value={
+                "valid": all(one.severity == "warning" for one in problems),
+                "name": prepared.plan.workflow.name,
+                "problems": [_shown(one) for one in problems],
+            }
+        )
+
+    async def _run(self, arguments: dict[str, Any], caller: Caller) -> Answer:
+        prepared = await self._prepare(arguments["definition"])
+        return await self._workflows.call(prepared, arguments.get("inputs", {}), caller)
+
+    async def _prepare(self, text: str) -> Prepared:
+        """Return a plan of a text; raises `ProblemsError` with all that is wrong."""
+        if len(text.encode("utf-8", "surrogatepass")) > MAX_FILE:
+            raise WorkflowInvalid([Problem(message=f"the definition is longer than {MAX_FILE} bytes")])
+        await self._workflows.ready()
+        loaded = load_text(text, _DRAFT)
+        definitions = self._app.parts.definitions
+        plan = await definitions.plan(loaded.definition, loaded.warnings)
+        await definitions.check_children(plan)
+        return Prepared(plan=plan, file=_DRAFT, warnings=plan.warnings)
+
+    # -- write --------------------------------------------------------------------------------------------------
+
+    async def _create(self, arguments: dict[str, Any], _: Caller) -> Answer:
+        prepared = await self._prepare(arguments["definition"])
+        workflow = prepared.plan.workflow
+        if workflow.name in self._workflows.names:
+            message = f"there is a workflow named '{workflow.name}' already"
+            raise WorkflowInvalid([Problem(message=message, suggestion="Change it with workflow_update, or rename.")])
+        directories = self._app.parts.definitions.directories
+        path = create_file(directories, workflow.name, arguments["definition"])
+        return await self._saved(prepared, path)
+
+    async def _update(self, arguments: dict[str, Any], _: Caller) -> Answer:
+        found = self._found(arguments)
+        prepared = await self._prepare(arguments["definition"])
+        name = prepared.plan.workflow.name
+        if name != arguments["name"]:
+            message = f"the definition is of '{name}', not of '{arguments['name']}'"
+            raise WorkflowInvalid([Problem(message=message, suggestion="To rename: create the one, delete the other.")])
+        replace_file(self._app.parts.definitions.directories, found.file, arguments["definition"])
+        return await self._saved(prepared, found.file)
+
+    async def _delete(self, arguments: dict[str, Any], _: Caller) -> Answer:
+        found = self._found(arguments)
+        delete_file(self._app.parts.definitions.directories, found.file)
+        await self._workflows.refresh()
+        return Answer(value={"deleted": found.file})
+
+    async def _saved(self, prepared: Prepared, path: str) -> Answer:
+        await self._workflows.refresh()
+        problems = [*prepared.warnings, *await check_tools(prepared.plan, self._app.parts.catalog())]
+        workflow = prepared.plan.workflow
+        return Answer(
+            value={
+                "tool": WORKFLOW + workflow.name,
+                "version": workflow.version,
+                "file": path,
+                "problems": [_shown(one) for one in problems],
+            }
+        )
+
+    def _found(self, arguments: dict[str, Any]) -> Prepared:
+        version = arguments.get("version")
+        return self._workflows.registered(arguments["name"] + (f"@{version}" if version else ""))
+
+
+def _tool(
+    name: str,
+    description: str,
+    properties: dict[str, Any],
+    required: tuple[str, ...],
+    annotations: dict[str, bool],
+    work: _Work,
+) -> ServedTool:
+    schema = {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
+    definition = {"description": description, "inputSchema": schema, "annotations": annotations}
+    return ServedTool(name=name, safe_name=name, definition=definition, call=partial(_checked, name, schema, work))
+
+
+async def _checked(
+    name: str, schema: dict[str, Any], work: _Work, arguments: dict[str, JSONValue], caller: Caller
+) -> Answer:
+    """Do the work with arguments that match the schema; raises `ParamInvalid` with all that do not."""
+    properties = schema["properties"]
+    wrong = [f"'{key}' is missing" for key in schema["required"] if key not in arguments]
+    for key, value in arguments.items():
+        if key not in properties:
+            wrong.append(f"'{key}' is unknown")
+        elif not isinstance(value, str if properties[key]["type"] == "string" else dict):
+            wrong.append(f"'{key}' is no {properties[key]['type']}")
+    if wrong:
+        takes = ", ".join(f"{key}{' (required)' if key in schema['required'] else ''}" for key in properties)
+        raise ParamInvalid("; ".join(wrong), suggestion=f"It takes: {takes or 'nothing'}.", tool_name=name)
+    return await work(arguments, caller)
+
+
+def _shown(problem: Problem) -> dict[str, JSONValue]:
+    shown: dict[str, JSONValue] = {"severity": problem.severity, "message": problem.message}
+    if problem.location is not None:
+        shown |= {"line": problem.location.line, "column": problem.location.column}
+    if problem.path:
+        shown["path"] = problem.path
+    if problem.suggestion:
+        shown["suggestion"] = problem.suggestion
+    # With the line and a caret below it.
+    shown["text"] = problem.render()
+    return shown
