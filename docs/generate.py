@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import types
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
@@ -14,6 +15,8 @@ from ael.values import JSONValue
 from ael.workflow import file_tests, load, model
 from ael.workflow.schema import comments
 from ael.workflow.yaml_reader import record_fields
+from native_tools.catalog import GROUPS
+from native_tools.tool import Hints, Schema, Tool
 
 PAGES = Path(__file__).parent
 
@@ -175,7 +178,86 @@ def _anchor(heading: str) -> str:
     return heading.lower().replace(" ", "-")
 
 
-GENERATED = {"errors.md": errors_page, "reference.md": reference_page}
+_NATIVE = """# Reference of the native tools
+
+Every tool with its parameters and its result, from the schemas that clients see. [Native tools](native-tools.md) tells
+how they are offered and what they may reach.
+"""
+
+_GROUP_HEADINGS = {"ml": "ML"}
+
+
+def native_tools_page() -> str:
+    """Return the page of all native tools."""
+    parts = [_NATIVE]
+    for group, tools in GROUPS.items():
+        parts.append(f"## {_GROUP_HEADINGS.get(group, group.capitalize())}\n")
+        for tool in tools:
+            parts += _tool_parts(tool)
+    return "\n".join(parts)
+
+
+def _tool_parts(tool: Tool) -> list[str]:
+    about = [tool.description, _hints(tool.annotations)]
+    parts = [f"### {tool.name}\n", *(textwrap.fill(part, 120, break_on_hyphens=False) + "\n" for part in about)]
+    parts += ["| parameter | form | default | |", "|---|---|---|---|"]
+    parts += [f"| `{name}` | {form} | {default} | {text} |" for name, form, default, text in _parameters(tool)]
+    parts += ["", "| result | form | |", "|---|---|---|"]
+    parts += [f"| `{name}` | {_form(schema)} | {_cell(schema)} |" for name, schema in _members(tool.output_schema)]
+    return [*parts, ""]
+
+
+def _hints(hints: Hints) -> str:
+    if hints.read_only_hint:
+        return "*Changes nothing; may be repeated.*" if hints.idempotent_hint else "*Changes nothing.*"
+    return "*Changes what is there; may be repeated.*" if hints.idempotent_hint else "*Changes what is there.*"
+
+
+def _parameters(tool: Tool) -> _Rows:
+    required = tool.input_schema["required"]
+    return [
+        (name, _form(schema), "required" if name in required else _shown(schema), _cell(schema))
+        for name, schema in tool.input_schema["properties"].items()
+    ]
+
+
+def _members(schema: Schema, prefix: str = "") -> list[tuple[str, Schema]]:
+    """Return the members of an object, and those of the objects in them."""
+    found: list[tuple[str, Schema]] = []
+    for name, about in schema["properties"].items():
+        found.append((prefix + name, about))
+        inner = about.get("items", about)
+        if "properties" in inner:
+            found += _members(inner, f"{prefix}{name}{'[]' if 'items' in about else ''}.")
+    return found
+
+
+def _form(schema: Schema) -> str:
+    if "enum" in schema:
+        return ", ".join(f"`{msgspec.json.encode(one).decode().strip(chr(34))}`" for one in schema["enum"])
+    if "anyOf" in schema:
+        return " or ".join(_form(one) for one in schema["anyOf"])
+    said = schema.get("type", "any value")
+    words = " or ".join([said] if isinstance(said, str) else said)
+    least, most = schema.get("minimum"), schema.get("maximum")
+    if most is None:
+        return words if least is None else f"{words}, at least {least}"
+    return f"{words}, at most {most}" if least is None else f"{words}, {least} to {most}"
+
+
+def _shown(schema: Schema) -> str:
+    return f"`{msgspec.json.encode(schema['default']).decode()}`" if "default" in schema else ""
+
+
+def _cell(schema: Schema) -> str:
+    return str(schema.get("description", "")).replace("|", "\\|").replace("\n", " ")
+
+
+GENERATED = {
+    "errors.md": errors_page,
+    "native-tools-reference.md": native_tools_page,
+    "reference.md": reference_page,
+}
 
 
 def main() -> None:
