@@ -77,6 +77,8 @@ class ToolCatalog:
         info = offered.by_name.get(tool)
         if info is not None:
             return info, source
+        if why := source.broken.get(tool):
+            raise ToolUnavailable(f"server '{server}' lists it, but: {why}", tool_name=name, retryable=False)
         names = [f"{server}{_SEPARATOR}{self._shown(info.ref)}" for info in offered.tools]
         raise ToolUnavailable(
             f"server '{server}' offers no tool '{tool}'",
@@ -108,6 +110,11 @@ class ToolCatalog:
             why = error.detail if len(self._sources) == 1 else error.values.get("own_words", error.detail)
             detail = f"tool '{name}' is on no server that runs; {why}"
             raise McpConnectionFailed(detail, suggestion=error.suggestion, tool_name=name) from error
+        for source in self._sources.values():
+            prefix = self._configs.get(source.name, _ENABLED).prefix
+            if why := source.broken.get(name.removeprefix(prefix)):
+                detail = f"server '{source.name}' lists it, but: {why}"
+                raise ToolUnavailable(detail, tool_name=name, retryable=False)
         known = [self._shown(info.ref) for info in offered]
         hint = did_you_mean(name, known, "tool") or "Add a server under mcp.servers in ael-config.yaml."
         detail = "no server offers it" + (f"; {self._note}" if self._note else "")

@@ -29,6 +29,7 @@ class ScriptedTools:
         repeatable: bool = True,
     ) -> None:
         self.name = name
+        self.broken: dict[str, str] = {}
         #: (tool, parameters, `_meta`) of every call.
         self.calls: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
         self._answers = dict(answers)

@@ -59,6 +59,11 @@ class ToolSource(Protocol):
 
     name: str
 
+    @property
+    def broken(self) -> dict[str, str]:
+        """Names of the tools that were left out, and why."""
+        ...
+
     async def tools(self, *, is_patient: bool = True) -> list[ToolInfo]:
         """Return what is offered, starting what must run for it; raises `McpConnectionFailed`.
 
