@@ -62,10 +62,28 @@ class Serve:
         mode = self._mode(read)
         self._tell_start(read, mode)
         transport = self._transport(read)
-        watch = self.options.watch and read.file.workflows.hot_reload
+
+        def now_running(changed: Settings) -> None:
+            set_up_logging(self.settings, changed, usual="INFO")
+            self._tell_start(changed, "running")
+            running.set()
+
+        running = asyncio.Event()
         try:
-            async with App.open(read) as app, Serving(app, transport, watch=watch, mode=mode) as serving:
-                telling = asyncio.create_task(self._tell_workflows(serving))
+            async with (
+                App.open(read) as app,
+                Serving(
+                    app,
+                    transport,
+                    watch=self.options.watch,
+                    mode=mode,
+                    named=self.settings.config,
+                    on_running=now_running,
+                ) as serving,
+            ):
+                if mode == "running":
+                    running.set()
+                telling = asyncio.create_task(self._tell_workflows(serving, running))
                 try:
                     await (self._over_pipes(serving) if transport == "stdio" else self._over_http(serving, read))
                 finally:
@@ -82,7 +100,7 @@ class Serve:
 
         assert self.wire is not None
         presence = Presence()
-        server = McpServer(serving, self._tool_names(serving), presence)
+        server = McpServer(serving, self.options.tool_names, presence)
         await serve_pipes(server, presence, self.wire)
         server.news.close()
         # Those of `on_disconnect: cancel` are ending already.
@@ -105,7 +123,9 @@ class Serve:
             self._say("python_exec is not offered over HTTP: that needs authentication")
         if read.file.mcp.authoring:
             self._say("authoring tools are not offered over HTTP: that needs authentication")
-        server = HttpServer(McpServer(serving, self._tool_names(serving)), address)
+        if read.file.mcp.config_tools:
+            self._say("configuration tools are not offered over HTTP: that needs authentication")
+        server = HttpServer(McpServer(serving, options.tool_names), address)
         self._say(f"Listening on {server.url}")
         running = asyncio.create_task(server.serve())
         try:
@@ -117,9 +137,6 @@ class Serve:
             await running
             raise
         await running
-
-    def _tool_names(self, serving: Serving) -> Literal["canonical", "safe"]:
-        return self.options.tool_names or serving.app.settings.file.mcp.tool_names
 
     # -- what is told -------------------------------------------------------------------------------------------
 
@@ -146,10 +163,10 @@ class Serve:
         elif names:
             self._say(f"MCP servers: {', '.join(names)} ({len(names)})")
 
-    async def _tell_workflows(self, serving: Serving) -> None:
-        if serving.mode == "running":
-            await serving.workflows.ready()
-            self._say(f"Workflows: {len(serving.workflows.names)} registered")
+    async def _tell_workflows(self, serving: Serving, running: asyncio.Event) -> None:
+        await running.wait()
+        await serving.workflows.ready()
+        self._say(f"Workflows: {len(serving.workflows.names)} registered")
 
     def _say(self, text: str) -> None:
         if not self.settings.quiet:

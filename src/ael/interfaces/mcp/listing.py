@@ -30,6 +30,11 @@ class Listing:
         self._tools: Sequence[ServedTool] = ()
         self._wire: dict[str, list[dict[str, Any]]] = {}
 
+    def spell(self, spelling: Spelling) -> None:
+        """Spell names so from now on."""
+        if spelling != self._spelling:
+            self._spelling, self._wire = spelling, {}
+
     def page(self, tools: Sequence[ServedTool], version: str, cursor: str | None, *, is_modern: bool) -> dict[str, Any]:
         """Return one page as a result; a cursor is the name of the last tool of the page before."""
         self.is_unread = False

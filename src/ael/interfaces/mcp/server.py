@@ -46,8 +46,11 @@ _Context = ServerRequestContext[Any, Any]
 class McpServer(Server[Any]):
     """The SDK's server; says in the handshake that its lists change."""
 
-    def __init__(self, serving: Serving, spelling: Spelling, presence: Presence | None = None) -> None:
-        """Take what is served; `presence` is of the one client where there are no requests of HTTP."""
+    def __init__(self, serving: Serving, spelling: Spelling | None, presence: Presence | None = None) -> None:
+        """Take what is served; `presence` is of the one client where there are no requests of HTTP.
+
+        `spelling` wins over that of the configuration.
+        """
         section = serving.app.settings.file.server
         self.news = News()
         super().__init__(
@@ -65,7 +68,8 @@ class McpServer(Server[Any]):
         )
         self._serving = serving
         self._toolbox = serving.toolbox
-        self._listing = Listing(spelling)
+        self._spelling = spelling
+        self._listing = Listing(self._spelled)
         self._presence = presence
         self._stamp = self.server_info_stamp
         if not serving.app.settings.file.telemetry.enabled:
@@ -74,6 +78,10 @@ class McpServer(Server[Any]):
         self._told: dict[str, ServedTool] = {}
         self.middleware.append(self._first)
         self._toolbox.subscribe(self._changed)
+
+    @property
+    def _spelled(self) -> Spelling:
+        return self._spelling or self._serving.app.settings.file.mcp.tool_names
 
     def create_initialization_options(
         self,
@@ -88,6 +96,7 @@ class McpServer(Server[Any]):
     def _changed(self) -> None:
         """Tell clients what is new, where it makes a difference to them: to nobody before anybody has read a list."""
         before, self._told = self._told, {tool.name: tool for tool in self._toolbox.listed()}
+        self._listing.spell(self._spelled)
         if self._listing.is_unread:
             return
         new = [tool for tool in self._told.values() if before.get(tool.name) is not tool]

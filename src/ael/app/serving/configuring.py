@@ -1,0 +1,262 @@
+"""Configuration mode: tools with which an agent sets AEL up. Edits are staged; `config_done` writes them.
+
+Whoever may set a server's command runs programs on this machine: these tools are for the one client at our standard
+streams, never for a port without authentication.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from ael.app.application import config_schema
+from ael.app.config_paths import hint_at, parse_path, read_value
+from ael.app.configuration import Draft
+from ael.app.importing import import_servers
+from ael.app.serving.served import Answer, Caller, ServedTool
+from ael.app.settings import config_source
+from ael.errors import AelError, ConfigInvalid, ParamInvalid, Problem
+from ael.values import JSONValue
+from ael.workflow.inputs import make_validator
+
+#: Runs AEL with the configuration of a file; returns why that is not possible now, else nothing.
+Switch = Callable[[Path], Awaitable[str]]
+
+_PATH = {"type": "string", "description": "Keys with dots between them, such as mcp.servers.git.command."}
+_READS: dict[str, bool] = {"readOnlyHint": True}
+_STAGES: dict[str, bool] = {"readOnlyHint": False, "destructiveHint": False, "openWorldHint": False}
+_WRITES: dict[str, bool] = {"readOnlyHint": False, "destructiveHint": True, "openWorldHint": True}
+
+#: What a tool does with its checked arguments.
+_Work = Callable[[dict[str, Any]], Awaitable[JSONValue]]
+
+
+class ConfigTools:
+    """Offers the tools of configuration mode; implements `Provider`."""
+
+    def __init__(self, named: str | None, switch: Switch) -> None:
+        """Take the file that was named and what runs AEL with a configuration; raises `ConfigInvalid`."""
+        self._switch = switch
+        self._draft = Draft(config_source(named))
+        self._target = self._draft.path
+        self._tools = (
+            _tool(
+                "config_get",
+                "Return what the configuration says at a path, staged edits included; without a path, all of it. "
+                "Secrets are masked.",
+                {"path": _PATH},
+                (),
+                _READS,
+                self._get,
+            ),
+            _tool(
+                "config_set",
+                "Stage a value at a path, such as mcp.servers.git with {command: mcp-server-git}; without a value, "
+                "stage that nothing stands there. Secrets go into the environment: write ${NAME} for them.",
+                {"path": _PATH, "value": {"description": "A value of any kind."}},
+                ("path",),
+                _STAGES,
+                self._set,
+            ),
+            _tool(
+                "config_validate",
+                "Check the staged configuration: every mistake with line, caret and repair, and variables to set.",
+                {},
+                (),
+                _READS,
+                self._validate,
+            ),
+            _tool("config_diff", "Return the staged edits as a diff.", {}, (), _READS, self._show_diff),
+            _tool(
+                "config_done",
+                "Write the staged configuration, if it is valid, and run with it: the tools then are workflows and "
+                "tools of servers.",
+                {"write_to": {"type": "string", "description": "A file of config_location's places."}},
+                (),
+                _WRITES,
+                self._done,
+            ),
+            _tool(
+                "config_location",
+                "Return where the configuration is written to and the places that AEL searches; with a path or a "
+                "scope, choose one of them.",
+                {
+                    "path": {"type": "string", "description": "One of the places."},
+                    "scope": {"enum": ["project", "user"], "description": "This directory, or the user's home."},
+                },
+                (),
+                _STAGES,
+                self._location,
+            ),
+            _tool("config_reset", "Forget all staged edits.", {}, (), _STAGES, self._reset),
+            _tool("config_schema", "Return the JSON Schema of the configuration.", {}, (), _READS, self._schema),
+            _tool(
+                "import_config",
+                "Stage the servers of another MCP client: of claude_desktop_config.json, .mcp.json, .claude.json, or "
+                "the mcp.json of VS Code or Cursor. Their secrets become references to variables, which are listed.",
+                {
+                    "file": {"type": "string", "description": "The client's file."},
+                    "servers": {
+                        "type": "array",
+                        "items": {"type": "string"},
+                        "description": "Only these; without, all.",
+                    },
+                },
+                ("file",),
+                _STAGES,
+                self._import,
+            ),
+        )
+
+    # -- the Protocol -------------------------------------------------------------------------------------------
+
+    def tools(self) -> Sequence[ServedTool]:
+        """See `Provider.tools`."""
+        return self._tools
+
+    def find(self, name: str) -> ServedTool | None:
+        """See `Provider.find`: they have no other names."""
+        return None
+
+    async def ready(self) -> None:
+        """See `Provider.ready`: at once."""
+
+    def subscribe(self, on_change: Callable[[], None]) -> None:
+        """See `Provider.subscribe`: they never change."""
+
+    # -- look ---------------------------------------------------------------------------------------------------
+
+    async def _get(self, arguments: dict[str, Any]) -> JSONValue:
+        path = arguments.get("path", "")
+        return {"path": path, "value": self._draft.get(path), "staged": self._draft.changed}
+
+    async def _schema(self, _: dict[str, Any]) -> JSONValue:
+        return config_schema()
+
+    async def _show_diff(self, _: dict[str, Any]) -> JSONValue:
+        return {"diff": self._draft.diff()}
+
+    async def _validate(self, _: dict[str, Any]) -> JSONValue:
+        try:
+            problems, valid = list(self._draft.validate()), True
+        except ConfigInvalid as error:
+            problems, valid = list(error.problems), False
+        return {"valid": valid, "problems": [_shown(problem) for problem in problems]}
+
+    # -- stage --------------------------------------------------------------------------------------------------
+
+    async def _set(self, arguments: dict[str, Any]) -> JSONValue:
+        path: str = arguments["path"]
+        parts = parse_path(path)
+        if "value" not in arguments:
+            self._draft.unset(path)
+        else:
+            value: JSONValue = arguments["value"]
+            if isinstance(value, str) and str not in hint_at(parts):
+                # Many an agent writes a number, or a whole mapping, as text.
+                value = read_value(value, parts)
+            self._draft.set(path, value)
+        return {"path": path, "diff": self._draft.diff()}
+
+    async def _reset(self, _: dict[str, Any]) -> JSONValue:
+        self._draft.reset()
+        return {"staged": False}
+
+    async def _import(self, arguments: dict[str, Any]) -> JSONValue:
+        report = import_servers(self._draft, Path(arguments["file"]), arguments.get("servers", ()))
+        found: JSONValue = msgspec.to_builtins(report)
+        return found
+
+    # -- write --------------------------------------------------------------------------------------------------
+
+    async def _location(self, arguments: dict[str, Any]) -> JSONValue:
+        if "path" in arguments:
+            self._target = self._place(arguments["path"])
+        elif "scope" in arguments:
+            self._target = self._of_scope(arguments["scope"])
+        return {
+            "path": str(self._target),
+            "exists": self._target.exists(),
+            "places": [str(place) for place in self._draft.source.places],
+        }
+
+    def _of_scope(self, scope: Literal["project", "user"]) -> Path:
+        places = self._draft.source.places
+        if len(places) == 1:
+            message = f"the configuration was named when AEL was started: it is '{places[0]}'"
+            raise ConfigInvalid([Problem(message=message)])
+        return places[0] if scope == "project" else places[-1]
+
+    def _place(self, path: str) -> Path:
+        """Return a place of the search order, also by its absolute path; raises `ConfigInvalid` for any other."""
+        wanted = Path(path).expanduser().absolute()
+        places = self._draft.source.places
+        for place in places:
+            if place.absolute() == wanted:
+                return place
+        message = f"'{path}' is no place where AEL looks for its configuration"
+        hint = f"Write to one of: {', '.join(map(str, places))}."
+        raise ConfigInvalid([Problem(message=message, suggestion=hint)])
+
+    async def _done(self, arguments: dict[str, Any]) -> JSONValue:
+        target = self._place(arguments["write_to"]) if "write_to" in arguments else self._target
+        warnings = self._draft.save(target)
+        self._target = target
+        done: dict[str, JSONValue] = {"written": str(target)}
+        if warnings:
+            # It cannot be read without them, and they come with the environment of a new process.
+            hint = "Set them where AEL is started, and start it again."
+            return {**done, "mode": "configuration", "problems": [_shown(one) for one in warnings], "next": hint}
+        why = await self._switch(target)
+        if why:
+            return {**done, "next": why}
+        return {**done, "mode": "running", "next": "The list of tools has changed: read it again."}
+
+
+def _tool(
+    name: str,
+    description: str,
+    properties: dict[str, Any],
+    required: tuple[str, ...],
+    annotations: dict[str, bool],
+    work: _Work,
+) -> ServedTool:
+    schema = {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
+    definition = {"description": description, "inputSchema": schema, "annotations": annotations}
+    return ServedTool(name=name, safe_name=name, definition=definition, call=partial(_checked, name, schema, work))
+
+
+async def _checked(
+    name: str, schema: dict[str, Any], work: _Work, arguments: dict[str, JSONValue], _: Caller
+) -> Answer:
+    """Do the work with arguments that match the schema; raises `ParamInvalid` with all that do not."""
+    wrong = [
+        f"{'.'.join(map(str, error.instance_path)) or 'arguments'}: {error.message}"
+        for error in make_validator(schema).iter_errors(arguments)
+    ]
+    if wrong:
+        takes = ", ".join(f"{key}{' (required)' if key in schema['required'] else ''}" for key in schema["properties"])
+        raise ParamInvalid("; ".join(wrong), suggestion=f"It takes: {takes or 'nothing'}.", tool_name=name)
+    return Answer(value=await work(arguments))
+
+
+def _shown(problem: Problem) -> dict[str, JSONValue]:
+    shown: dict[str, JSONValue] = {"severity": problem.severity, "message": problem.message}
+    if problem.location is not None:
+        shown |= {"line": problem.location.line, "column": problem.location.column}
+    if problem.suggestion:
+        shown["suggestion"] = problem.suggestion
+    # With the line and a caret below it.
+    shown["text"] = problem.render()
+    return shown
+
+
+def refuse_over_http() -> AelError:
+    """Return the error for configuration mode at a port."""
+    message = "configuration mode over HTTP needs authentication, which there is none of yet"
+    hint = "Use stdio, or `ael config set` and `ael config import` in a shell."
+    return ConfigInvalid([Problem(message=message, suggestion=hint)])
