@@ -14,6 +14,8 @@ import msgspec
 from native_tools import __version__
 from native_tools.environment import Environment, EnvironmentInvalid, read_environment
 
+_INTERRUPTED = 130
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until the client leaves; return the exit code."""
@@ -33,7 +35,10 @@ def main(arguments: list[str] | None = None) -> int:
         return http.serve(tools, environment)
     from native_tools import pipes  # noqa: PLC0415 # for those who need it
 
-    asyncio.run(pipes.serve(tools.server()))
+    try:
+        asyncio.run(pipes.serve(tools.server()))
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     return 0
 
 

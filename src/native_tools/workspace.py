@@ -157,7 +157,8 @@ def open_workspace(environment: Environment) -> Iterator[Workspace]:
         raise ToolError(f"the workspace {path} cannot be opened: {reason}. {_HOW_TO_SET}") from error
     workspace = Workspace(root, Protected(environment.protected))
     try:
-        workspace.check_root()
+        with explained("."):
+            workspace.check_root()
         yield workspace
     finally:
         workspace.close()

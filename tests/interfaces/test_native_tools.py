@@ -86,6 +86,21 @@ def test_some_of_them_can_be_chosen_and_a_wrong_name_is_told(ael, write: Write) 
     assert "Did you mean 'fs_read'?" in ael("tools", "list").stderr
 
 
+@pytest.mark.parametrize("name", ["firecrawl_search", "native_tools__firecrawl_search"])
+def test_one_that_lacks_something_is_unavailable_with_what_to_set(ael, write: Write, name: str) -> None:
+    write("ael-config.yaml", "tools: {native: {enabled: [firecrawl]}}\n")
+    step = f"{{id: a, tool: {name}, params: {{query: x}}}}"
+    done = ael("run", write("w.yaml", f"name: w\nversion: 1\nsteps: [{step}]\n"))
+    assert done.returncode == 1
+    assert "TOOL_UNAVAILABLE" in done.stderr
+    assert "set FIRECRAWL_API_KEY" in done.stderr
+    listed = json.loads(ael("tools", "list", "--status", "unavailable", "--json").stdout)["tools"]
+    assert "firecrawl_search" in {tool["name"] for tool in listed}
+    key = {"FIRECRAWL_API_KEY": "fc-0123456789"}
+    listed = json.loads(ael("tools", "list", "--status", "available", "--json", **key).stdout)["tools"]
+    assert "firecrawl_search" in {tool["name"] for tool in listed}
+
+
 @pytest.mark.parametrize(
     "section", ["mcp: {servers: {native_tools: {command: x}}}", "tools: {mcp_servers: {native_tools: {command: x}}}"]
 )
