@@ -192,10 +192,18 @@ class App:
         return Masker(recorded_secrets(record, self.settings.secrets)).record(fold(full, record))
 
     async def executions(
-        self, *, status: str | None = None, workflow: str | None = None, limit: int = 100
+        self,
+        *,
+        status: str | None = None,
+        workflow: str | None = None,
+        since: int | None = None,
+        until: int | None = None,
+        limit: int = 100,
     ) -> list[ExecutionSummary]:
-        """Return executions, newest first."""
-        return await self.parts.journal().summaries(status=status, workflow=workflow, limit=limit)
+        """Return executions, newest first; `since` and `until` bound their start, in UTC milliseconds."""
+        return await self.parts.journal().summaries(
+            status=status, workflow=workflow, since=since, until=until, limit=limit
+        )
 
     async def doctor(self) -> list[Check]:
         """Return how this installation is doing."""

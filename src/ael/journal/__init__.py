@@ -50,9 +50,15 @@ class Journal(Protocol):
         ...
 
     async def summaries(
-        self, *, status: str | None = None, workflow: str | None = None, limit: int = 100
+        self,
+        *,
+        status: str | None = None,
+        workflow: str | None = None,
+        since: int | None = None,
+        until: int | None = None,
+        limit: int = 100,
     ) -> list[ExecutionSummary]:
-        """Return executions, newest first."""
+        """Return executions, newest first; `since` and `until` bound their start, in UTC milliseconds."""
         ...
 
     async def close(self) -> None:

@@ -29,11 +29,24 @@ class MemoryJournal:
         return found, list(self._events[found])
 
     async def summaries(
-        self, *, status: str | None = None, workflow: str | None = None, limit: int = 100
+        self,
+        *,
+        status: str | None = None,
+        workflow: str | None = None,
+        since: int | None = None,
+        until: int | None = None,
+        limit: int = 100,
     ) -> list[ExecutionSummary]:
         """See `Journal.summaries`."""
         made = [summarize(name, events) for name, events in self._events.items()]
-        wanted = [one for one in made if status in {None, one.status} and workflow in {None, one.workflow}]
+        wanted = [
+            one
+            for one in made
+            if status in {None, one.status}
+            and workflow in {None, one.workflow}
+            and (since is None or one.started_at >= since)
+            and (until is None or one.started_at < until)
+        ]
         return sorted(wanted, key=lambda one: (-one.started_at, one.execution_id))[:limit]
 
     async def close(self) -> None:

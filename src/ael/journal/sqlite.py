@@ -130,10 +130,17 @@ class SqliteJournal:
         return await self._in_reader(lambda connection: self._read(connection, execution_id))
 
     async def summaries(
-        self, *, status: str | None = None, workflow: str | None = None, limit: int = 100
+        self,
+        *,
+        status: str | None = None,
+        workflow: str | None = None,
+        since: int | None = None,
+        until: int | None = None,
+        limit: int = 100,
     ) -> list[ExecutionSummary]:
         """See `Journal.summaries`."""
-        return await self._in_reader(lambda connection: _summaries(connection, status, workflow, limit))
+        wanted = {"status": status, "workflow": workflow, "since": since, "until": until, "limit": limit}
+        return await self._in_reader(lambda connection: _summaries(connection, wanted))
 
     async def close(self) -> None:
         """See `Journal.close`; raises what a lazy write failed with."""
@@ -339,14 +346,13 @@ def _apply(connection: sqlite3.Connection, appends: list[_Append]) -> None:
         connection.executemany(_UPDATE, updates)
 
 
-def _summaries(
-    connection: sqlite3.Connection, status: str | None, workflow: str | None, limit: int
-) -> list[ExecutionSummary]:
+def _summaries(connection: sqlite3.Connection, wanted: dict[str, str | int | None]) -> list[ExecutionSummary]:
     rows = connection.execute(
         "SELECT execution_id, workflow, version, status, started_at, completed_at, parent FROM executions "
         "WHERE (:status IS NULL OR status = :status) AND (:workflow IS NULL OR workflow = :workflow) "
+        "AND (:since IS NULL OR started_at >= :since) AND (:until IS NULL OR started_at < :until) "
         "ORDER BY started_at DESC, execution_id LIMIT :limit",
-        {"status": status, "workflow": workflow, "limit": limit},
+        wanted,
     )
     fields = ExecutionSummary.__struct_fields__
     return [ExecutionSummary(**dict(zip(fields, row, strict=True))) for row in rows]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import time
+from datetime import UTC, datetime
+
 import click
 
 from ael.app.application import App, iso
@@ -19,6 +23,30 @@ from ael.interfaces.cli.render import (
     wrapped,
 )
 from ael.interfaces.cli.session import with_app
+
+_STATUSES = ("pending", "running", "waiting", "completed", "failed", "cancelled", "timed_out")
+_SPAN = re.compile(r"(\d{1,9})([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+class Moment(click.ParamType[int]):
+    """A time: so long ago (`30m`, `2h`, `7d`), or ISO 8601; UTC where it names no zone."""
+
+    name = "moment"
+
+    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return UTC milliseconds."""
+        if isinstance(value, int):
+            return value
+        span = _SPAN.fullmatch(value)
+        if span is not None:
+            return int((time.time() - int(span[1]) * _SECONDS[span[2]]) * 1000)
+        try:
+            moment = datetime.fromisoformat(value)
+            aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return int(aware.timestamp() * 1000)
+        except (ValueError, OverflowError):
+            self.fail(f"'{value}' is no time. Write 30m, 2h, 7d, or a date like 2030-01-31T09:00.", param, ctx)
 
 
 @click.group("executions")
@@ -49,6 +77,9 @@ def show_command(settings: Globals, execution_id: str, trace: bool) -> int:  # c
             if took
             else f"started {execution.started_at}"
         )
+        if execution.principal not in {"", "local"} or execution.parent:
+            above = f"part of {execution.parent}, " if execution.parent else ""
+            click.echo(printable(f"{above}for {execution.principal}"))
         print_steps(execution, settings, trace=trace)
         if execution.error is not None:
             print_error(execution.error, settings)
@@ -60,21 +91,27 @@ def show_command(settings: Globals, execution_id: str, trace: bool) -> int:  # c
 
 
 @executions_command.command("list")
-@click.option("--status", metavar="S", help="Only those in this status.")
+@click.option("--status", type=click.Choice(_STATUSES), help="Only those in this status.")
 @click.option("--workflow", metavar="NAME", help="Only those of this workflow.")
+@click.option("--since", metavar="WHEN", type=Moment(), help="Only those that began then or later: 2h, 7d, 2030-01-31.")
+@click.option("--until", metavar="WHEN", type=Moment(), help="Only those that began before.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
 @global_options
 @click.pass_obj
-def list_command(settings: Globals, status: str | None, workflow: str | None, limit: int) -> int:
+def list_command(
+    settings: Globals, status: str | None, workflow: str | None, since: int | None, until: int | None, limit: int
+) -> int:
     """List executions, newest first."""
 
     async def show(app: App) -> int:
-        found = await app.executions(status=status, workflow=workflow, limit=limit)
+        found = await app.executions(status=status, workflow=workflow, since=since, until=until, limit=limit)
         if settings.json:
             print_json(found)
             return 0
         for one in found:
-            click.echo(f"{one.execution_id}  {one.status:<10} {iso(one.started_at)}  {one.workflow} {one.version}")
+            above = f"  part of {one.parent}" if one.parent else ""
+            said = f"{one.execution_id}  {one.status:<10} {iso(one.started_at)}  {one.workflow} {one.version}{above}"
+            click.echo(printable(said))
         print_total(len(found), "execution", settings)
         return 0
 
