@@ -209,3 +209,72 @@ class Footprint(NamedTuple):
 @pytest.fixture
 def footprint() -> Callable[[int], Footprint]:
     return Footprint.of
+
+
+class Pipes:
+    """`ael serve` over its standard streams, in the older revision of the protocol."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+        self.number = 0
+        #: What came besides answers.
+        self.news: list[dict[str, Any]] = []
+
+    def send(self, line: bytes | str | dict[str, Any]) -> None:
+        data = json.dumps(line) if isinstance(line, dict) else line
+        assert self.process.stdin is not None
+        self.process.stdin.write(data.encode() if isinstance(data, str) else data)
+        self.process.stdin.write(b"\n")
+        self.process.stdin.flush()
+
+    def start(self, method: str, **params: Any) -> int:
+        self.number += 1
+        self.send({"jsonrpc": "2.0", "id": self.number, "method": method, "params": params})
+        return self.number
+
+    def ask(self, method: str, **params: Any) -> dict[str, Any]:
+        """Make a request and return its answer; answers to what was wrong before it, and news, are passed over."""
+        number = self.start(method, **params)
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            message = json.loads(line)
+            assert message["jsonrpc"] == "2.0"
+            if message.get("id") == number:
+                found: dict[str, Any] = message
+                return found
+            if "method" in message:
+                self.news.append(message)
+        raise AssertionError("the server has closed its output")
+
+    def end(self) -> tuple[int, str]:
+        """Close its input and return its exit code and what it said."""
+        _, said = self.process.communicate(timeout=60)
+        return self.process.returncode, said.decode()
+
+
+@pytest.fixture
+def pipe(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Pipes]]:
+    """Start `ael serve` over standard streams in the test's directory, and say hello."""
+    running: list[Pipes] = []
+
+    def start(**more: str) -> Pipes:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ael", "serve"],
+            cwd=tmp_path,
+            env={**environment, **more},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        made = Pipes(process)
+        running.append(made)
+        info = {"name": "test", "version": "1"}
+        made.ask("initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo=info)
+        made.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        return made
+
+    yield start
+    for one in running:
+        one.process.kill()
+        with one.process:
+            pass

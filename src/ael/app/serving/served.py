@@ -70,6 +70,8 @@ class ServedTool(msgspec.Struct, frozen=True, kw_only=True):
     safe_name: str
     #: The tool object of MCP, without its name.
     definition: dict[str, Any]
+    #: Of a server's tool: what it is called where one of ours, or of an earlier server, has its name.
+    full_name: str = ""
     call: CallTool
 
     @property

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
+import msgspec
+
+from ael.app.serving.names import safe_name
 from ael.app.serving.served import Answer, Caller, Provider, ServedTool
 from ael.errors import AelError, InternalError, ToolUnavailable, did_you_mean
 from ael.values import JSONValue
@@ -15,7 +18,11 @@ _log = logging.getLogger("ael.serving")
 
 
 class Toolbox:
-    """What agents see as tools; of two of one name the earlier provider's stays."""
+    """What agents see as tools.
+
+    No two have a name in common, whatever its spelling: a server cannot take calls over by naming a tool like one of
+    ours. Its tool is offered under its full name then.
+    """
 
     def __init__(self, providers: Iterable[Provider] = ()) -> None:
         self._providers: tuple[Provider, ...] = ()
@@ -55,15 +62,7 @@ class Toolbox:
         seen = tuple(provider.tools() for provider in self._providers)
         if len(seen) == len(self._seen) and all(new is old for new, old in zip(seen, self._seen, strict=True)):
             return self._listed
-        found: dict[str, ServedTool] = {}
-        for tool in (tool for tools in seen for tool in tools):
-            if tool.name in found:
-                _log.warning("another tool named %s is not offered", tool.name)
-            found.setdefault(tool.name, tool)
-        names = dict(found)
-        for tool in found.values():
-            names.setdefault(tool.safe_name, tool)
-        self._seen, self._listed, self._by_name = seen, tuple(found.values()), names
+        self._seen, (self._listed, self._by_name) = seen, _named([tool for tools in seen for tool in tools])
         return self._listed
 
     def known(self, name: str) -> ServedTool | None:
@@ -97,3 +96,30 @@ class Toolbox:
             incident = os.urandom(4).hex()
             _log.exception("%s failed by a defect of AEL: %s", tool.name, incident)
             return Answer(error=InternalError(f"report it as {incident}; the server's log has more").record())
+
+
+def _named(tools: Sequence[ServedTool]) -> tuple[tuple[ServedTool, ...], dict[str, ServedTool]]:
+    """Return the tools in their order, each with names of its own, and what each name means."""
+    names: dict[str, ServedTool] = {}
+    named: dict[int, ServedTool] = {}
+    ours = {tool.name for tool in tools if not tool.full_name}
+    # Servers choose their tools' names: ours come first.
+    for at, tool in sorted(enumerate(tools), key=lambda one: bool(one[1].full_name)):
+        chosen = next((one for one in _spellings(tool, ours) if not {one.name, one.safe_name} & names.keys()), None)
+        if chosen is None:
+            _log.warning("another tool named %s is not offered", tool.name)
+            continue
+        if chosen.name != tool.name:
+            _log.warning("%s is offered as %s: its name is taken", tool.name, chosen.name)
+        named[at] = names[chosen.name] = names[chosen.safe_name] = chosen
+    return tuple(named[at] for at in sorted(named)), names
+
+
+def _spellings(tool: ServedTool, ours: set[str]) -> Iterator[ServedTool]:
+    """Yield a tool under the names that it may have, the best first."""
+    if tool.safe_name == tool.name or tool.safe_name not in ours:
+        yield tool
+    yield msgspec.structs.replace(tool, safe_name=safe_name(tool.name, marked=True))
+    if tool.full_name:
+        yield msgspec.structs.replace(tool, name=tool.full_name, safe_name=safe_name(tool.full_name))
+        yield msgspec.structs.replace(tool, name=tool.full_name, safe_name=safe_name(tool.full_name, marked=True))

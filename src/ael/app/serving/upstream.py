@@ -9,10 +9,12 @@ from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 
+import msgspec
+
 from ael.app.application import App
 from ael.app.serving.names import safe_name
 from ael.app.serving.runs import Runs
-from ael.app.serving.served import Answer, Caller, ServedTool
+from ael.app.serving.served import Answer, Caller, OnProgress, ServedTool
 from ael.app.tools import call_tool
 from ael.engine.engine import new_execution_id
 from ael.errors import AelError
@@ -138,7 +140,10 @@ class UpstreamTools:
             for info in self._offered.get(server, ())
         ]
         count = Counter(name for name, _ in infos)
-        named = [(name if count[name] == 1 else f"{info.ref.server}__{name}", info) for name, info in infos]
+        named = [
+            (name if count[name] == 1 and not self._reads_as_other(name) else f"{info.ref.server}__{name}", info)
+            for name, info in infos
+        ]
         order = {server: at for at, server in enumerate(self._catalog.sources)}
         shown = [(name, info) for name, info in named if self._is_exposed(info, name)]
         shown.sort(key=lambda one: (order[one[1].ref.server], one[0]))
@@ -149,6 +154,11 @@ class UpstreamTools:
     def _prefix(self, server: str) -> str:
         config = self._app.settings.servers.get(server)
         return "" if config is None else config.prefix
+
+    def _reads_as_other(self, name: str) -> bool:
+        """Return whether a tool's own name is what `server__tool` of some server looks like."""
+        server, separator, _ = name.partition("__")
+        return bool(separator) and server in self._catalog.sources
 
     def _is_exposed(self, info: ToolInfo, name: str) -> bool:
         if isinstance(self._exposed, str):
@@ -161,8 +171,14 @@ class UpstreamTools:
     def _tool(self, name: str, info: ToolInfo) -> ServedTool:
         definition = {key: value for key, value in info.definition.items() if key != "name"}
         definition["inputSchema"] = info.input_schema
+        shown = self._masker.value(definition)
+        assert isinstance(shown, dict)
         return ServedTool(
-            name=name, safe_name=safe_name(name), definition=definition, call=partial(self.call, name, info)
+            name=name,
+            safe_name=safe_name(name),
+            definition=shown,
+            call=partial(self.call, name, info),
+            full_name=f"{info.ref.server}__{self._prefix(info.ref.server)}{info.ref.name}",
         )
 
     async def call(self, name: str, info: ToolInfo, arguments: dict[str, JSONValue], caller: Caller) -> Answer:
@@ -176,19 +192,31 @@ class UpstreamTools:
             arguments,
             principal=caller.principal,
             execution_id=execution_id,
-            on_progress=caller.on_progress,
+            on_progress=self._masked_progress(caller.on_progress),
             on_result=answers.append,
         )
         execution = await self._runs.run(work, caller)
-        if answers:
-            given = answers[-1]
+        given = answers[-1] if answers else None
+        # What the gateway found unusable is on record as a failure; the agent is not told otherwise.
+        if given is not None and (execution.error is None or isinstance(given, Refusal) or given.get("isError")):
             if isinstance(given, Refusal):
                 return Answer(refusal=self._masked(given))
             raw = self._masker.value(given)
             assert isinstance(raw, dict)
             return Answer(raw=raw)
         assert execution.error is not None
-        return Answer(error=execution.error, meta={"execution_id": execution_id, "duration_ms": execution.duration_ms})
+        # Its one step is not the agent's.
+        error = msgspec.structs.replace(execution.error, step_id=None)
+        return Answer(error=error, meta={"execution_id": execution_id, "duration_ms": execution.duration_ms})
+
+    def _masked_progress(self, on_progress: OnProgress | None) -> OnProgress | None:
+        if on_progress is None:
+            return None
+
+        def tell(progress: float, total: float | None, message: str | None) -> None:
+            on_progress(progress, total, None if message is None else self._masker.text(message))
+
+        return tell
 
     def _masked(self, given: Refusal) -> Refusal:
         return Refusal(code=given.code, message=self._masker.text(given.message), data=self._masker.value(given.data))
