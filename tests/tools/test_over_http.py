@@ -159,6 +159,29 @@ async def test_a_redirect_to_another_place_is_not_followed_with_our_headers(star
     assert heard == []
 
 
+async def test_a_server_that_wants_its_stream_opened_again_and_again_is_slowed_down(start, connect) -> None:
+    call = connect(f"http://127.0.0.1:{start('hostile_http.py', 'reopen')}/mcp")
+    counts = [(await call("act"))["streams"] for _ in range(200)]
+    # Two hundred calls take less than a second, and each stream a whole one; else there were one for each call.
+    assert counts[-1] <= 50
+
+
+async def test_a_server_of_the_older_kind_that_takes_no_messages_is_connected_anew(start, connect) -> None:
+    call = connect(f"http://127.0.0.1:{start('hostile_http.py', 'deaf_sse')}/sse", transport="sse")
+    for _ in range(2):
+        error = await failing(call)
+        assert (error.code, error.retryable) == ("TOOL_UNAVAILABLE", True)
+        assert "HTTP 500" in error.detail
+
+
+async def test_refusals_are_told_to_those_whom_they_were_meant_for(start, connect) -> None:
+    call = connect(f"http://127.0.0.1:{start('hostile_http.py', 'mixed')}/mcp")
+    errors = await asyncio.gather(*(failing(call, n=number) for number in range(16)))
+    for number, error in enumerate(errors):
+        assert f"HTTP {429 if number % 2 else 403}" in error.detail
+        assert error.retryable is bool(number % 2)
+
+
 async def test_nobody_at_the_url_is_told(connect) -> None:
     error = await failing(connect("http://127.0.0.1:9/mcp"))
     assert error.code == "MCP_CONNECTION_FAILED"

@@ -5,6 +5,8 @@ Above stands the owner of the connection, which asks again when it has ended.
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import shlex
 import shutil
 from typing import Literal
@@ -99,7 +101,9 @@ class Connector:
 
     async def _open_url(self, url: str, max_message: int) -> McpClient:
         """Connect by streamable HTTP; a server that does not know it may be of the time of SSE (MCP, transports)."""
-        from ael.tools.http import HttpPeer, Transport  # noqa: PLC0415 # a second to import, for those who need it
+        # A second to import, for those who need it, and others go on meanwhile.
+        await asyncio.to_thread(importlib.import_module, "ael.tools.http")
+        from ael.tools.http import HttpPeer, Transport  # noqa: PLC0415 # as above
 
         async def connect(transport: Transport) -> McpClient:
             peer = await HttpPeer.connect(

@@ -65,7 +65,10 @@ class Gateway:
         info, source = await self._catalog.resolve(name, context.resolved)
         if self._pins is not None:
             self._pins.check(info, name)
-        self._check_params(name, params, info)
+        if bulk.is_large(params):
+            await bulk.in_thread(self._check_params, name, params, info)
+        else:
+            self._check_params(name, params, info)
         return info, source
 
     async def _failed(self, name: str, context: CallContext, number: int, begun: float, error: AelError) -> None:

@@ -48,6 +48,9 @@ Transport = Literal["http", "sse"]
 #: Seconds that an event stream may stay silent, and that a goodbye may take.
 _SILENCE, _GOODBYE = 3600.0, 1.5
 
+#: Least seconds between two requests for the server's own stream of events.
+_STREAM_PAUSE = 1.0
+
 #: What the SDK says where a server refused in HTTP's terms.
 _STAND_INS = frozenset({"Not Found", "Session terminated", "Server returned an error response"})
 
@@ -58,11 +61,23 @@ for _name in ("mcp", "client", "httpx2", "httpcore2"):
     _logger.propagate = False
 
 
+class _Asked(msgspec.Struct, frozen=True):
+    """The id of a request that we made."""
+
+    id: int | str | None = None
+
+
+_decode_asked = msgspec.json.Decoder(_Asked).decode
+
+
 class HttpPeer(Peer):
     """A server at a URL, and the requests under way to it."""
 
-    def __init__(self, url: str, headers: Mapping[str, str], max_message: int, on_notification: Notify) -> None:
+    def __init__(
+        self, url: str, transport: Transport, headers: Mapping[str, str], max_message: int, on_notification: Notify
+    ) -> None:
         super().__init__(on_notification)
+        self._transport = transport
         self._url = url
         self._headers = dict(headers)
         self._max_message = max_message
@@ -70,8 +85,11 @@ class HttpPeer(Peer):
         self._carrier: asyncio.Task[None] | None = None
         self._header_maps: dict[str, dict[tuple[str, ...], str]] = {}
         self._version = ""
-        #: The last refusal in HTTP's terms: status and reason.
+        #: The last refusal in HTTP's terms, status and reason; and those of requests that are not told of it yet.
         self.refusal: tuple[int, str] | None = None
+        self._refusals: dict[int, tuple[int, str]] = {}
+        #: When the server's own stream was asked for at last.
+        self._streamed = -_STREAM_PAUSE
 
     @classmethod
     async def connect(
@@ -85,7 +103,7 @@ class HttpPeer(Peer):
         on_notification: Notify,
     ) -> HttpPeer:
         """Connect; for streamable HTTP that sends nothing yet. Raises `PeerGone` or `PeerTimeout`."""
-        peer = cls(url, headers, max_message, on_notification)
+        peer = cls(url, transport, headers, max_message, on_notification)
         opened: asyncio.Future[None] = peer._loop.create_future()
         streams = peer._sse(startup_seconds) if transport == "sse" else peer._streamable(startup_seconds)
         peer._carrier = peer._loop.create_task(peer._carry(streams, opened), name=f"mcp over http to {url}")
@@ -127,6 +145,8 @@ class HttpPeer(Peer):
 
     async def _on_response(self, response: httpx2.Response) -> None:
         """Cap what comes back, and keep a refusal in HTTP's own terms (httpx2's hook, before the body is read)."""
+        if response.request.method == "GET":
+            await self._slow_down()
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "text/event-stream" or response.headers.get("content-encoding", "identity") != "identity":
             # We asked for no encoding: one that comes all the same is not unpacked, however small it may look.
@@ -136,8 +156,21 @@ class HttpPeer(Peer):
         if response.status_code < 400:
             return
         self.refusal = (response.status_code, f"HTTP {response.status_code} {response.reason_phrase}".strip())
+        with suppress(msgspec.MsgspecError, UnicodeError, httpx2.RequestNotRead):
+            self._refusals[_number(_decode_asked(response.request.content).id)] = self.refusal
         if response.status_code == 404 and "mcp-session-id" in response.request.headers:
             self._end("it has forgotten the session (HTTP 404)")
+        elif self._transport == "sse":
+            # The SDK sends nothing any more after that, so nothing will be answered.
+            self._end(self.refusal[1])
+
+    async def _slow_down(self) -> None:
+        """Let a server that closes its stream at once, and wants it opened again at once, have its way every second."""
+        now = self._loop.time()
+        pause, self._streamed = self._streamed + _STREAM_PAUSE - now, now
+        if pause > 0:
+            await asyncio.sleep(pause)
+            self._streamed += pause
 
     async def _carry(
         self, streams: AbstractAsyncContextManager[TransportStreams], opened: asyncio.Future[None]
@@ -164,9 +197,12 @@ class HttpPeer(Peer):
             self._end(self.refusal[1] if self.refusal is not None and "HTTP" not in why and opened.done() else why)
 
     async def _send(self, write: WriteStream[SessionMessage]) -> None:
-        with suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
+        try:
             while True:
                 await write.send(await self._outbox.get())
+        except (anyio.ClosedResourceError, anyio.BrokenResourceError):
+            # The same, for what comes without a refusal.
+            self._end(self.refusal[1] if self.refusal is not None else "it takes no messages any more")
 
     # -- Peer ---------------------------------------------------------------------------------------------------
 
@@ -183,8 +219,9 @@ class HttpPeer(Peer):
                 self._fail(_number(message.id), _broken_stream(error.message))
                 return
             data = error.data
-            if data is None and self.refusal is not None and error.message in _STAND_INS:
-                data, error.message = {"status": self.refusal[0]}, self.refusal[1]
+            refusal = self._refusals.pop(_number(message.id), None)
+            if data is None and refusal is not None and error.message in _STAND_INS:
+                data, error.message = {"status": refusal[0]}, refusal[1]
             self._answered(message.id, None, {"code": error.code, "message": error.message, "data": data})
         elif isinstance(message, JSONRPCNotification):
             self._notified(message.method, message.params or {})

@@ -32,8 +32,8 @@ _FIRST_BACKOFF, _LONGEST_BACKOFF, _MOST_RESTARTS = 0.1, 5.0, 5
 #: Seconds after which a failed server may be tried again, at first and at most.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 60.0
 
-#: Seconds that stopping may take.
-_STOPPING = 2.0
+#: Seconds that a start may take beside the answer of the server: to load what speaks to it, to stop it when it fails.
+_AROUND = 5.0
 
 #: Seconds after which a server that still runs counts as one that works.
 _STEADY = 30.0
@@ -166,8 +166,7 @@ class McpServer:
             return self._offers.tools
 
     async def _list(self) -> None:
-        # It may also take its time to be stopped when it has failed.
-        seconds = self.config.startup_timeout + _STOPPING
+        seconds = self.config.startup_timeout + _AROUND
         try:
             client = await self._ready(asyncio.get_running_loop().time() + seconds, self.name)
         except TimeoutError:

@@ -2,18 +2,29 @@
 
 import gzip
 import json
+import queue
 import sys
 import threading
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 WAY = sys.argv[1]
 SECRET = "Bearer right"
+ABOUT: dict[str, object] = {
+    "protocolVersion": "2025-11-25",
+    "capabilities": {},
+    "serverInfo": {"name": "h", "version": "1"},
+}
 seen: list[str] = []
+#: Requests for a stream of events, and what is posted for those of the older kind.
+streams: list[str] = []
+posted: list[queue.SimpleQueue[dict[str, Any]]] = []
 
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, *_: object) -> None:
         pass
@@ -28,12 +39,38 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_GET(self) -> None:
-        self.reply(405, b"")
+        streams.append(self.path)
+        if WAY == "reopen":
+            # It wants its stream to be opened again at once, and again.
+            self.reply(200, b"retry: 0\nid: 1\n\n", "text/event-stream")
+        elif WAY == "deaf_sse" and self.path == "/sse":
+            self.sse()
+        else:
+            self.reply(405, b"")
+
+    def sse(self) -> None:
+        """Give a stream of the older kind, and answer the handshake on it; what is posted later is refused."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        mine: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        posted.append(mine)
+        self.wfile.write(b"event: endpoint\ndata: /post\n\n")
+        while True:
+            message = mine.get()
+            if message["method"] == "initialize":
+                result: dict[str, object] = ABOUT
+            elif message["method"] == "tools/list":
+                result = {"tools": [{"name": "act", "inputSchema": {"type": "object"}}]}
+            else:
+                continue
+            body = json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result})
+            self.wfile.write(f"event: message\ndata: {body}\n\n".encode())
 
     def do_DELETE(self) -> None:
         self.reply(405, b"")
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: C901 # one case for each way
         message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         number, method = message.get("id"), message["method"]
 
@@ -45,7 +82,10 @@ class Handler(BaseHTTPRequestHandler):
                 kind = "application/json"
             self.reply(200, body, kind, **headers)
 
-        if WAY == "locked" and self.headers.get("Authorization") != SECRET:
+        if WAY == "deaf_sse":
+            self.reply(500 if method == "tools/call" else 202, b"")
+            posted[-1].put(message)
+        elif WAY == "locked" and self.headers.get("Authorization") != SECRET:
             self.reply(401, b"who are you?", "text/plain")
         elif WAY == "down":
             self.reply(503, b"", "text/plain")
@@ -60,8 +100,7 @@ class Handler(BaseHTTPRequestHandler):
         elif method == "initialize":
             session = {"Mcp_Session_Id": f"s-{len(seen)}"}
             seen.append(method)
-            about = {"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "h", "version": "1"}}
-            answer(about, **session)
+            answer(ABOUT, **session)
         elif method == "tools/list":
             good = {"name": "act", "inputSchema": {"type": "object", "properties": {"n": {"type": "integer"}}}}
             answer({"tools": [good, {"name": "broken", "inputSchema": {"type": "string"}}, 7]})
@@ -72,7 +111,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def call(self, message, answer) -> None:  # noqa: C901, PLR0912 # one case for each way
         session, number = self.headers.get("Mcp-Session-Id"), message["id"]
-        said = {"session": session, "version": self.headers.get("MCP-Protocol-Version")}
+        said = {
+            "session": session,
+            "version": self.headers.get("MCP-Protocol-Version"),
+            **({"streams": len(streams)} if WAY == "reopen" else {}),
+        }
         done = {"content": [{"type": "text", "text": json.dumps(said)}]}
         whole = json.dumps({"jsonrpc": "2.0", "id": number, "result": done}).encode()
         if WAY == "forgets" and session == "s-0":
@@ -100,6 +143,8 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif WAY == "wrong_id":
             self.reply(200, whole.replace(b'"id": %d' % number, b'"id": 99999'))
+        elif WAY == "mixed":
+            self.reply(429 if message["params"]["arguments"]["n"] % 2 else 403, b"", "text/plain")
         elif WAY == "broken":
             self.reply(500, b"Traceback", "text/plain")
         elif WAY == "large_header":
