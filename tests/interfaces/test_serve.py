@@ -134,8 +134,8 @@ async def test_the_start_is_told_on_standard_error(project) -> None:
 
 async def test_without_a_configuration_it_says_where_it_looked(project) -> None:
     (project.root / "ael-config.yaml").unlink()
-    async with project.raw():
-        pass
+    async with project.raw() as raw:
+        assert (await raw.ask("resources/list"))["result"]["resources"] == []
     assert project.errors.startswith(
         "[AEL] No config found (searched: ./ael-config.yaml, ~/.ael/config.yaml)\n"
         "[AEL] Mode: configuration\n[AEL] Use config tools to set up AEL\n"

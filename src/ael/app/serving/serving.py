@@ -66,6 +66,8 @@ class Serving:
         self.workflows = WorkflowTools(app, self.runs)
         self.upstream = UpstreamTools(app, self.runs)
         self.resources = Resources(app, self.workflows)
+        if self.mode == "configuration":
+            self.workflows.have_none()
 
     def _providers(self) -> list[Provider]:
         if self.mode == "configuration":

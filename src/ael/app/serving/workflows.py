@@ -110,6 +110,10 @@ class WorkflowTools:
             workflow_id=reference,
         )
 
+    def have_none(self) -> None:
+        """Be ready without a look at any directory."""
+        self._loaded.set()
+
     async def load(self) -> None:
         """Read the directories once."""
         self._app.parts.definitions.use(self.registered)
@@ -135,6 +139,8 @@ class WorkflowTools:
         for path, signature in seen.items():
             known = self._files.get(path)
             if known is None or self._seen.get(path) != signature:
+                # Between two files others get their turn: the first answer does not wait for a thousand of them.
+                await asyncio.sleep(0)
                 known = await self._read(path, None if known is None else known.prepared)
             files[path] = known
         self._seen, self._files = seen, files

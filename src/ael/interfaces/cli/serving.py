@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,7 @@ from ael.errors import AelError, ConfigInvalid, Problem
 from ael.interfaces.cli.options import Globals
 from ael.interfaces.cli.render import print_failure, printable, say
 from ael.interfaces.cli.session import Interruption, set_up_logging
+from ael.interfaces.http.address import Address, check_tls, listen
 from ael.interfaces.mcp.wire import divert
 
 
@@ -107,9 +109,6 @@ class Serve:
         await serving.runs.finish()
 
     async def _over_http(self, serving: Serving, read: Settings) -> None:
-        from ael.interfaces.http.server import Address, HttpServer  # noqa: PLC0415 # a second: `mcp`
-        from ael.interfaces.mcp.server import McpServer  # noqa: PLC0415 # as above
-
         options, listening = self.options, read.listening
         address = Address(
             host=options.host or listening.host,
@@ -125,7 +124,15 @@ class Serve:
             self._say("authoring tools are not offered over HTTP: that needs authentication")
         if read.file.mcp.config_tools:
             self._say("configuration tools are not offered over HTTP: that needs authentication")
-        server = HttpServer(McpServer(serving, options.tool_names), address)
+        check_tls(address)
+        with listen(address) as port:
+            await self._at(port, serving, address)
+
+    async def _at(self, port: socket.socket, serving: Serving, address: Address) -> None:
+        from ael.interfaces.http.server import HttpServer  # noqa: PLC0415 # a second: `mcp`
+        from ael.interfaces.mcp.server import McpServer  # noqa: PLC0415 # as above
+
+        server = HttpServer(McpServer(serving, self.options.tool_names), address, port)
         self._say(f"Listening on {server.url}")
         running = asyncio.create_task(server.serve())
         try:

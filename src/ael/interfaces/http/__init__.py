@@ -2,7 +2,8 @@
 
     guard     which requests are let in at all
     sessions  how many sessions may be open
-    server    the application, TLS, the port, and an orderly end
+    address   where to listen, and with what certificate
+    server    the application, and an orderly end
 
 Above stands cli; below the protocols.
 """
