@@ -136,7 +136,7 @@ async def test_a_line_break_in_a_url_reaches_no_server() -> None:
 )
 async def test_a_status_from_400_is_an_error_that_says_whether_to_try_again(status, again) -> None:
     async with site({"/": answer("because\n of this", status, content_type="text/plain")}) as web:
-        error = await refused(web.url())
+        error = await refused(web.url("/?key=secret"))
         assert (error.status, error.retryable) == (status, again)
         assert error.message == f"GET {web.url()} answered with HTTP status {status}: because of this"
         found = await reaching()("http_request", url=web.url(), fail_on_status=False)

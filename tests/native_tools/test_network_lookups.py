@@ -106,6 +106,17 @@ async def test_a_listed_name_may_lead_to_a_private_address() -> None:
         assert "not in security.allowed_hosts" in (await refused(call, "network_dns_lookup", name="many.test")).message
 
 
+async def test_where_networks_are_listed_only_addresses_in_them_are_told() -> None:
+    async with zone(RECORDS) as names:
+        call = reaching("10.0.0.0/8", nameserver=names.address)
+        found = await call("network_dns_lookup", name="www.private.test")
+        assert [one["value"] for one in found["records"]] == ["10.0.0.1"]
+        for params in ({"name": "www.public.test"}, {"name": "www.public.test", "type": "TXT"}):
+            error = await refused(call, "network_dns_lookup", **params)
+            assert "not in security.allowed_hosts" in error.message
+        assert ("www.public.test", "TXT") not in names.asked
+
+
 async def test_a_name_server_that_is_silent_may_answer_later() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))

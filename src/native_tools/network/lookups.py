@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from dns.resolver import Answer
 
 _TYPES = ("A", "AAAA", "CAA", "CNAME", "HTTPS", "MX", "NS", "PTR", "SOA", "SRV", "SVCB", "TXT")
+#: Records whose addresses are judged.
+_OF_ADDRESSES = frozenset({"A", "AAAA"})
 _TIMEOUT = 5
 _MOST_RECORDS = 100
 #: Trees of names that stand for addresses.
@@ -55,8 +57,8 @@ def _asked(policy: Policy, name: str, kind: str) -> str:
         host = read_host(f"[{name}]" if ":" in name else name)
     except HostInvalid as error:
         raise ToolError(f"{error}.") from error
-    policy.judge_host(host, None)
     if not isinstance(host, str):
+        policy.judge_host(host, None)
         if kind != "PTR":
             raise ToolError(f"{host} is an address; ask for its name with type PTR.")
         return host.reverse_pointer
@@ -64,13 +66,17 @@ def _asked(policy: Policy, name: str, kind: str) -> str:
         raise ToolError("names of addresses are asked for by the address itself, with type PTR.")
     if kind == "PTR":
         raise ToolError(f"{host} is no address; type PTR asks for the name of an address.")
+    if kind in _OF_ADDRESSES:
+        policy.judge_host(host, None)
+    else:
+        policy.judge_name(host)
     return host
 
 
 def _result(policy: Policy, asked: str, kind: str, answer: Answer) -> Result:
     rrset = answer.rrset
     records = [] if rrset is None else list(rrset)
-    if kind in {"A", "AAAA"}:
+    if kind in _OF_ADDRESSES:
         policy.judge_addresses(Name(asked), None, [ip_address(record.address) for record in records])
     ttl = 0 if rrset is None else rrset.ttl
     made = sorted(

@@ -121,6 +121,12 @@ class Policy:
             )
         return None
 
+    def judge_name(self, name: Name) -> None:
+        """Judge a name that is only looked up: without addresses to judge, it has to be listed where anything is."""
+        self.judge_host(name, None)
+        if self._allowed and not self.lists_name(name, None):
+            raise Refused(_unlisted(name, None))
+
     def judge_addresses(self, host: Host, port: int | None, addresses: Iterable[Address]) -> None:
         """Judge all addresses that a host leads to: one that may not be reached refuses them all."""
         named = isinstance(host, str) and self.lists_name(host, port)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import re
@@ -23,6 +24,7 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _TIMEOUT = 20
 _MOST_BYTES = 10 * 1024 * 1024
 _MOST_BODY = 10 * 1024 * 1024
+_LARGE = 256 * 1024
 _MOST_HEADERS = 100
 _MOST_HEADER_BYTES = 32 * 1024
 #: Characters of an error's body that are told.
@@ -76,7 +78,8 @@ async def _request(arguments: Arguments, environment: Environment) -> Result:
         response = await _fetcher(environment).fetch(request)
     except FetchFailed as error:
         raise ToolError(f"{error}.", retryable=error.retryable) from error
-    result = _result(response)
+    # Megabytes of text are decoded beside the event loop.
+    result = await asyncio.to_thread(_result, response) if len(response.body) > _LARGE else _result(response)
     if response.status >= 400 and arguments.get("fail_on_status", True):
         raise _status_error(request, response, result)
     return result
@@ -84,7 +87,9 @@ async def _request(arguments: Arguments, environment: Environment) -> Result:
 
 def _status_error(request: Request, response: Response, result: Result) -> ToolError:
     said = "" if result["encoding"] == "base64" else " ".join(result["body"][:_TOLD].split())
-    message = f"{request.method} {response.target.text} answered with HTTP status {response.status}"
+    # Without the query: it may hold what errors should not repeat.
+    where = response.target.text.partition("?")[0]
+    message = f"{request.method} {where} answered with HTTP status {response.status}"
     return ToolError(
         f"{message}: {said}" if said else f"{message}.",
         status=response.status,
