@@ -1,6 +1,6 @@
 """Work on hostile documents in a process of its own: it may take so much time and memory, then it is killed.
 
-A call costs a process (some 60 ms): a library in C that reads what anybody wrote may crash, loop or swell, and a
+Such a call costs a process (some 60 ms): a library in C that reads what anybody wrote may crash, loop or swell, and a
 stylesheet's selector on a deep page takes hours, and the server must not.
 """
 
@@ -48,7 +48,7 @@ async def run(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _too_slow() -> ToolError:
-    return ToolError(f"the document takes longer than {SECONDS} seconds. Give a smaller one, or fewer pages.")
+    return ToolError(f"this takes longer than {SECONDS} seconds. Give less: fewer pages, a narrower question.")
 
 
 async def _exchange(process: asyncio.subprocess.Process, request: bytes) -> bytes:
@@ -66,7 +66,7 @@ async def _exchange(process: asyncio.subprocess.Process, request: bytes) -> byte
     while part := await process.stdout.read(1 << 16):
         size += len(part)
         if size > _MOST_ANSWER:
-            raise ToolError(f"the document gives more than {_MOST_ANSWER} bytes.")
+            raise ToolError(f"this gives more than {_MOST_ANSWER} bytes.")
         parts.append(part)
     return b"".join(parts)
 
@@ -78,7 +78,7 @@ def _understood(answer: bytes, code: int) -> dict[str, Any]:
         if code in {-24, -9}:
             # SIGXCPU: its processor time is used up.
             raise _too_slow() from error
-        raise ToolError("the document cannot be read: reading it took too much memory, or crashed.") from error
+        raise ToolError("this cannot be done: it took too much memory, or crashed.") from error
     if "error" in told:
         raise ToolError(str(told["error"]))
     result: dict[str, Any] = told["result"]

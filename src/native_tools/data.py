@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import msgspec
 
+from native_tools import confined
+from native_tools.data_check import check, may_take_long
 from native_tools.environment import Environment
-from native_tools.schemas import SchemaUnusable, Validator, Violation
+from native_tools.schemas import SchemaUnusable
 from native_tools.tool import READS, Arguments, Result, Tool, ToolError, closed
 
 _MOST_VIOLATIONS = 100
 
 
-def _violations(value: Any, schema: Any, most: int) -> tuple[list[Violation], int]:  # noqa: ANN401 # any JSON
-    try:
-        return Validator(schema).violations(value, most)
-    except SchemaUnusable as error:
-        raise ToolError(f"`schema` is not usable: {error}") from error
-
-
 async def _validate(arguments: Arguments, _: Environment) -> Result:
     most = arguments.get("max_errors", _MOST_VIOLATIONS)
-    found, count = await asyncio.to_thread(_violations, arguments["data"], arguments["schema"], most)
-    return {"valid": count == 0, "errors": [msgspec.to_builtins(one) for one in found], "error_count": count}
+    schema, value = msgspec.json.encode(arguments["schema"]), msgspec.json.encode(arguments["data"])
+    if may_take_long(schema, value):
+        return await confined.run({"operation": "check", "schema": schema, "value": value, "most": most})
+    try:
+        return await asyncio.to_thread(check, arguments["schema"], arguments["data"], most)
+    except SchemaUnusable as error:
+        raise ToolError(f"`schema` is not usable: {error}") from error
 
 
 VALIDATE = Tool(

@@ -34,9 +34,9 @@ def main() -> None:
     except Unreadable as error:
         answer = {"error": str(error)}
     except RecursionError:
-        answer = {"error": "the document is nested too deep."}
+        answer = {"error": "it is nested too deep."}
     except MemoryError:
-        answer = {"error": "reading the document takes too much memory."}
+        answer = {"error": "it takes too much memory."}
     sys.stdout.buffer.write(msgspec.msgpack.encode(answer))
 
 
@@ -54,9 +54,10 @@ def _limit(*, seconds: int, memory: int) -> None:
 
 
 def _operations() -> dict[str, Callable[[Request], Answer]]:
-    from native_tools import html_document, json_document, pdf_document  # noqa: PLC0415 # under the limits
+    from native_tools import data_check, html_document, json_document, pdf_document  # noqa: PLC0415 # under the limits
 
     return {
+        "check": data_check.check_request,
         "html_text": html_document.extract_text,
         "html_fields": html_document.extract_fields,
         "json_fields": json_document.extract_fields,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -48,6 +49,33 @@ def load(path: Path, **environment: str) -> Settings:
 
 
 # -- the search order ----------------------------------------
+
+
+def test_native_tools_are_told_what_they_may_reach_and_no_more(write: Write) -> None:
+    text = """
+tools: {native: {enabled: [files], workspace: docs}}
+security: {allowed_hosts: [a.example, 10.0.0.0/8], blocked_hosts: [b.example]}
+workflows: {directory: flows}
+execution: {journal: data/j.db}
+"""
+    path = write(text)
+    environment = {"FIRECRAWL_API_KEY": "fc-0123456789", "OTHER": "x", "WORKSPACE_DIR": "/elsewhere", "HOME": "/absent"}
+    settings = load(path, **environment)
+    told = settings.servers["native_tools"].env
+    assert told["WORKSPACE_DIR"] == str(path.parent / "docs")
+    assert json.loads(told["NATIVE_TOOLS_ENABLED"]) == ["files"]
+    assert json.loads(told["NATIVE_TOOLS_ALLOWED_HOSTS"]) == ["a.example", "10.0.0.0/8"]
+    assert json.loads(told["NATIVE_TOOLS_BLOCKED_HOSTS"]) == ["b.example"]
+    protected = {Path(one).name for one in json.loads(told["NATIVE_TOOLS_PROTECTED"])}
+    assert {"ael-config.yaml", "flows", "ael-tools.lock", ".ael", "j.db", "j.db.key", "j.db-wal"} <= protected
+    assert set(told) == {
+        "WORKSPACE_DIR",
+        "FIRECRAWL_API_KEY",
+        *(f"NATIVE_TOOLS_{name}" for name in ("ENABLED", "ALLOWED_HOSTS", "BLOCKED_HOSTS", "PROTECTED")),
+    }
+    assert settings.secrets == ("fc-0123456789",)
+    plain = load(write("tools: {native: false}\n"), **environment)
+    assert (plain.servers, plain.secrets) == ({}, ())
 
 
 def test_without_a_file_the_defaults_hold_and_no_yaml_is_imported(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.native_tools.conftest import failing
+from native_tools import confined
+from tests.native_tools.conftest import failing, refused
 
 PERSON = {
     "type": "object",
@@ -35,6 +36,17 @@ async def test_many_violations_are_counted_and_some_listed(call) -> None:
 async def test_a_pattern_that_could_take_for_ever_takes_linear_time(call) -> None:
     found = await call("data_validate", data="a" * 50_000 + "!", schema={"pattern": "^(a+)+$"})
     assert not found["valid"]
+
+
+async def test_references_in_a_schema_are_followed_and_an_endless_one_is_given_up(tools, monkeypatch) -> None:
+    tree = {"type": "object", "properties": {"left": {"$ref": "#"}, "n": {"type": "integer"}}}
+    found = await tools("data_validate", data={"left": {"left": {"n": "x"}}}, schema=tree)
+    assert [one["path"] for one in found["errors"]] == ["left.left.n"]
+    assert "not usable" in await refused(tools, "data_validate", data=1, schema={"$ref": "https://example.org/"})
+    doubling = {f"d{at}": {"anyOf": [{"$ref": f"#/$defs/d{at + 1}"}] * 2} for at in range(40)}
+    schema = {"$ref": "#/$defs/d0", "$defs": {**doubling, "d40": {"type": "string"}}}
+    monkeypatch.setattr(confined, "SECONDS", 1)
+    assert "takes longer than 1 seconds" in await refused(tools, "data_validate", data=1, schema=schema)
 
 
 async def test_a_schema_that_cannot_be_used_says_why(call) -> None:
