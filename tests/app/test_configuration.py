@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ael.app.config_paths import parse_path, show_path
@@ -65,6 +65,7 @@ EDITS = st.one_of(
 )
 
 
+@settings(max_examples=40)
 @given(edits=st.lists(EDITS, max_size=4))
 def test_edits_keep_every_comment_and_every_other_value(edits: list[tuple[str, JSONValue]]) -> None:
     staged = draft()

@@ -11,7 +11,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ael.app import jsonc
@@ -209,6 +209,7 @@ _JSON = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(
     document=st.dictionaries(st.sampled_from(["mcpServers", "a", "é"]), _JSON, max_size=3),
     indent=st.sampled_from([None, 1, 2, 4, "\t"]),

@@ -21,7 +21,7 @@ from ael.workflow.yaml_reader import Reader, Unreadable, join, record_fields
 #: A key of a mapping, or a position in a list.
 Part: TypeAlias = str | int
 
-_PART = re.compile(r"\.?([^.\[\]'\"]+)|\[(\d{1,6})\]|\[('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")\]")
+_PART = re.compile(r"\.?([^.\[\]'\"]+)|\[(\d{1,6})\]|\[('(?:[^'\\]|\\[\\'nrtxuU])*'|\"(?:[^\"\\]|\\[\\\"nrtxuU])*\")\]")
 
 
 def parse_path(path: str) -> tuple[Part, ...]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import copy
 import difflib
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ from ael.errors import ConfigInvalid, ConfigPathInvalid, Problem
 from ael.observe.masking import Masker
 from ael.values import JSONValue
 from ael.workflow.yaml_reader import Reader, Unreadable
+
+#: Changes ruamel's document, with values as the second argument makes them.
+_Edit = Callable[[Any, Callable[[JSONValue], Any]], None]
 
 
 class Draft:
@@ -81,14 +85,14 @@ class Draft:
         if literals:
             raise ConfigInvalid(literals)
         expected = _with(self._document, parts, value)
-        self._stage(expected, lambda root: _put(root, parts, value), parts)
+        self._stage(expected, lambda root, written: _put(root, parts, value, written), parts)
 
     def unset(self, path: str) -> None:
         """Stage that the file says nothing at a path any more; raises `ConfigPathInvalid` where it does not anyway."""
         parts = parse_path(path)
         if not parts or value_at(self._document, parts) is msgspec.UNSET:
             raise ConfigPathInvalid("the file says nothing there", path=path)
-        self._stage(_without(self._document, parts), lambda root: _remove(root, parts), parts)
+        self._stage(_without(self._document, parts), partial(_remove, parts), parts)
 
     def validate(self) -> list[Problem]:
         """Return what the staged text still needs from the environment; raises `ConfigInvalid` for what is wrong."""
@@ -142,15 +146,23 @@ class Draft:
             message = f"the configuration file '{target}' {what}"
             raise ConfigInvalid([Problem(message=message, suggestion="Look at it, then make the edit again.")])
 
-    def _stage(self, expected: JSONValue, edit: Any, parts: tuple[Part, ...]) -> None:  # noqa: ANN401 # a function
-        """Edit the text and keep it if it means just what the edit means."""
-        text = _edited(self._text, edit)
-        found = _read(text, self.path)
-        if found != expected:
-            # An alias, an anchor or a merge makes one place of the text several of the document.
-            message = f"'{show_path(parts)}' shares its text with another key, so it cannot be edited alone"
-            raise ConfigInvalid([Problem(message=message, suggestion=f"Edit {self.path} by hand.")])
-        self._text, self._document = text, found
+    def _stage(self, expected: JSONValue, edit: _Edit, parts: tuple[Part, ...]) -> None:
+        """Edit the text and keep it if it means just what the edit means.
+
+        What one library writes without quotes, another may not read so; with quotes it does.
+        """
+        for quoted in (False, True):
+            text = _edited(self._text, edit, partial(_node, quoted=quoted))
+            try:
+                found = _read(text, self.path)
+            except ConfigInvalid:
+                continue
+            if found == expected:
+                self._text, self._document = text, found
+                return
+        # An alias makes one place of the text several of the document.
+        message = f"'{show_path(parts)}' shares its text with another key, so it cannot be edited alone"
+        raise ConfigInvalid([Problem(message=message, suggestion=f"Edit {self.path} by hand.")])
 
 
 def _read(text: bytes, path: Path) -> JSONValue:
@@ -178,22 +190,31 @@ def _masker(value: JSONValue, parts: tuple[Part, ...]) -> Masker:
 def _with(document: JSONValue, parts: tuple[Part, ...], value: JSONValue) -> JSONValue:
     """Return a document with a value at a path; raises `ConfigPathInvalid` where a list has no such position."""
     root = copy.deepcopy(document) if isinstance(document, dict) else {}
-    at: Any = root
-    for depth, part in enumerate(parts):
-        last = depth == len(parts) - 1
-        if isinstance(part, int) and not (isinstance(at, list) and part <= len(at)):
-            length = len(at) if isinstance(at, list) else 0
-            raise ConfigPathInvalid(f"the list has {length} items; the next is [{length}]", path=show_path(parts))
-        inner: Any = value if last else {} if isinstance(parts[depth + 1], str) else []
-        if isinstance(part, int):
-            if part == len(at):
-                at.append(inner)
-            elif last or at[part] is None:
-                at[part] = inner
-        elif last or not isinstance(at.get(part), dict | list):
-            at[part] = inner
-        at = at[part]
+    _put(root, parts, value, lambda one: one)
     return root
+
+
+def _put(root: Any, parts: tuple[Part, ...], value: JSONValue, written: Callable[[JSONValue], Any]) -> None:  # noqa: ANN401 # dicts and lists, ours or ruamel's
+    """Set a value; what is missing on the way to it is made. `written` makes of a value what the document holds."""
+    at: Any = root
+    rest = list(parts)
+    while len(rest) > 1:
+        inner = at.get(rest[0]) if isinstance(at, dict) else at[rest[0]] if rest[0] in range(len(at)) else None
+        if not isinstance(inner, dict | list):
+            break
+        at, rest = inner, rest[1:]
+    key, *missing = rest
+    for part in reversed(missing):
+        value = {part: value} if isinstance(part, str) else [value]
+    length = len(at) if isinstance(at, list) else 0
+    if (isinstance(key, int) and key > length) or any(part for part in missing if isinstance(part, int)):
+        raise ConfigPathInvalid(f"the list has {length} items; the next is [{length}]", path=show_path(parts))
+    if isinstance(key, int) and key == length:
+        at.append(written(value))
+    elif isinstance(key, int) or key in at:
+        at[key] = written(value)
+    else:
+        at[written(key)] = written(value)
 
 
 def _without(document: JSONValue, parts: tuple[Part, ...]) -> JSONValue:
@@ -206,7 +227,7 @@ def _without(document: JSONValue, parts: tuple[Part, ...]) -> JSONValue:
 # -- the text ---------------------------------------------------------------------------------------------------------
 
 
-def _edited(text: bytes, edit: Any) -> bytes:  # noqa: ANN401 # a function of ruamel's document
+def _edited(text: bytes, edit: _Edit, written: Callable[[JSONValue], Any]) -> bytes:
     """Return a text after an edit of the document that it holds."""
     from ruamel.yaml import YAML  # noqa: PLC0415 # 60 ms to import, for commands that edit
     from ruamel.yaml.comments import CommentedMap  # noqa: PLC0415 # as above
@@ -233,49 +254,33 @@ def _edited(text: bytes, edit: Any) -> bytes:  # noqa: ANN401 # a function of ru
         # Comments and nothing else: the document begins after them.
         kept = source if not source or source.endswith("\n") else source + "\n"
         root = CommentedMap()
-    edit(root)
+    edit(root, written)
     stream = io.StringIO()
     yaml.dump(root, stream)
     made = kept + stream.getvalue()
     return made.replace("\n", newline).encode()
 
 
-def _put(root: Any, parts: tuple[Part, ...], value: JSONValue) -> None:  # noqa: ANN401 # ruamel's types
-    from ruamel.yaml.comments import CommentedMap, CommentedSeq  # noqa: PLC0415 # see _edited
-
-    at = root
-    for depth, part in enumerate(parts):
-        last = depth == len(parts) - 1
-        inner = _node(value) if last else CommentedMap() if isinstance(parts[depth + 1], str) else CommentedSeq()
-        if isinstance(part, int):
-            if part == len(at):
-                at.append(inner)
-            elif last or at[part] is None:
-                at[part] = inner
-        elif last or not isinstance(at.get(part), dict | list):
-            at[part] = inner
-        at = at[part]
-
-
-def _remove(root: Any, parts: tuple[Part, ...]) -> None:  # noqa: ANN401 # ruamel's types
+def _remove(parts: tuple[Part, ...], root: Any, _: Callable[[JSONValue], Any]) -> None:  # noqa: ANN401 # ruamel's types
     above = root
     for part in parts[:-1]:
         above = above[part]
     del above[parts[-1]]
 
 
-def _node(value: JSONValue) -> Any:  # noqa: ANN401 # ruamel's types
+def _node(value: JSONValue, *, quoted: bool) -> Any:  # noqa: ANN401 # ruamel's types
     """Return a value as it is written: mappings in blocks, lists of scalars on one line."""
     from ruamel.yaml.comments import CommentedMap, CommentedSeq  # noqa: PLC0415 # see _edited
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString  # noqa: PLC0415 # see _edited
 
     if isinstance(value, dict):
         made = CommentedMap()
         for key, item in value.items():
-            made[key] = _node(item)
+            made[_node(key, quoted=quoted)] = _node(item, quoted=quoted)
         return made
     if isinstance(value, list):
-        listed = CommentedSeq(map(_node, value))
+        listed = CommentedSeq(_node(item, quoted=quoted) for item in value)
         if not any(isinstance(item, dict | list) for item in value):
             listed.fa.set_flow_style()
         return listed
-    return value
+    return DoubleQuotedScalarString(value) if quoted and isinstance(value, str) else value

@@ -25,6 +25,8 @@ _MAX_FILE = 64 * 1024 * 1024
 #: Fields of a tool object (MCP, schema); what else a server adds is not named in an error that an agent reads.
 _FIELDS = ("name", "title", "description", "inputSchema", "outputSchema", "annotations", "icons", "execution", "_meta")
 
+Stamp = tuple[int, int, int]
+
 
 class Pin(msgspec.Struct, frozen=True, kw_only=True):
     """A tool as it was accepted."""
@@ -65,7 +67,7 @@ class ToolPins:
         self._origins = origins
         self._known_origins: dict[str, Origin] | None = None
         self._lock: Lock | None = None
-        self._read_at: tuple[int, int, int] | None = None
+        self._read_at: Stamp | None = None
         #: Definition that was compared → the fields that differ; it lives as long as the catalog does.
         self._compared: dict[int, tuple[dict[str, JSONValue], Pin, tuple[str, ...]]] = {}
 
@@ -76,16 +78,22 @@ class ToolPins:
             self._known_origins = dict(self._origins())
         return self._known_origins
 
-    def lock(self) -> Lock | None:
-        """Return the file, read again when it has changed; None without one. Raises `ConfigInvalid`."""
+    def stamp(self) -> Stamp | None:
+        """Return what changes when the file does; None without one. Raises `ConfigInvalid`."""
         try:
             status = self.path.stat()
         except FileNotFoundError:
-            self._lock = self._read_at = None
             return None
         except OSError as error:
             raise _unusable(self.path, f"cannot be read: {error.strerror}") from error
-        stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+        return status.st_mtime_ns, status.st_size, status.st_ino
+
+    def lock(self) -> Lock | None:
+        """Return the file, read again when it has changed; None without one. Raises `ConfigInvalid`."""
+        stamp = self.stamp()
+        if stamp is None:
+            self._lock = self._read_at = None
+            return None
         if stamp != self._read_at:
             self._lock, self._read_at = read_lock(self.path), stamp
             self._compared.clear()

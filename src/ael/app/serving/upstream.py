@@ -17,9 +17,10 @@ from ael.app.serving.runs import Runs
 from ael.app.serving.served import Answer, Caller, OnProgress, ServedTool
 from ael.app.tools import call_tool
 from ael.engine.engine import new_execution_id
-from ael.errors import AelError
+from ael.errors import AelError, ConfigInvalid
 from ael.observe.masking import Masker
 from ael.tools import Refusal, ToolInfo
+from ael.tools.pins import ToolPins
 from ael.tools.servers import McpServer
 from ael.values import JSONValue
 
@@ -38,6 +39,9 @@ class UpstreamTools:
         self._catalog = app.parts.catalog()
         self._exposed = app.settings.file.mcp.expose_tools
         self._masker = Masker(app.settings.secrets)
+        self._pins = app.parts.pins
+        #: Of the lock file that the list was made by.
+        self._stamp: object = None
         self._offered: dict[str, list[ToolInfo]] = {}
         self._tools: tuple[ServedTool, ...] = ()
         self._listing: dict[str, asyncio.Task[None]] = {}
@@ -50,7 +54,9 @@ class UpstreamTools:
     # -- the Protocol -------------------------------------------------------------------------------------------
 
     def tools(self) -> Sequence[ServedTool]:
-        """See `Provider.tools`: by server, then by name."""
+        """See `Provider.tools`: by server, then by name; those that differ from what was accepted are left out."""
+        if self._pins is not None and self._stamp_now(self._pins) != self._stamp:
+            self._arrange()
         return self._tools
 
     def find(self, name: str) -> ServedTool | None:
@@ -134,6 +140,11 @@ class UpstreamTools:
                 self._all_in.set()
 
     def _offer(self) -> None:
+        self._arrange()
+        for listener in self._listeners:
+            listener()
+
+    def _arrange(self) -> None:
         infos = [
             (self._prefix(server) + info.ref.name, info)
             for server in self._catalog.sources
@@ -145,11 +156,27 @@ class UpstreamTools:
             for name, info in infos
         ]
         order = {server: at for at, server in enumerate(self._catalog.sources)}
-        shown = [(name, info) for name, info in named if self._is_exposed(info, name)]
+        shown = [(name, info) for name, info in named if self._is_exposed(info, name) and self._is_accepted(info)]
         shown.sort(key=lambda one: (order[one[1].ref.server], one[0]))
         self._tools = tuple(self._tool(name, info) for name, info in shown)
-        for listener in self._listeners:
-            listener()
+        self._stamp = None if self._pins is None else self._stamp_now(self._pins)
+
+    def _stamp_now(self, pins: ToolPins) -> object:
+        try:
+            return pins.stamp()
+        except ConfigInvalid as error:
+            return str(error)
+
+    def _is_accepted(self, info: ToolInfo) -> bool:
+        """Say whether a tool's words may reach an agent: not those of a pinned tool that has changed."""
+        try:
+            changed = () if self._pins is None else self._pins.changes(info)
+        except ConfigInvalid as error:
+            _log.error("%s is not offered: %s", info.ref, error)
+            return False
+        if changed:
+            _log.warning("%s is not offered: %s changed since it was accepted", info.ref, ", ".join(changed))
+        return not changed
 
     def _prefix(self, server: str) -> str:
         config = self._app.settings.servers.get(server)
