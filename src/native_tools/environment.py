@@ -33,6 +33,12 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     firecrawl_api_key: str = ""
     #: `HOST:PORT`, several with commas; empty: none.
     kafka_bootstrap_servers: str = ""
+    #: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL, as Kafka's own clients call them.
+    kafka_security_protocol: str = "PLAINTEXT"
+    #: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.
+    kafka_sasl_mechanism: str = "PLAIN"
+    kafka_sasl_username: str = ""
+    kafka_sasl_password: str = ""
     #: The address of Ollama; empty: none.
     ollama_host: str = ""
     host: str = "127.0.0.1"
@@ -55,6 +61,10 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
         firecrawl_base_url=(variables.get("FIRECRAWL_BASE_URL") or "https://api.firecrawl.dev").rstrip("/"),
         firecrawl_api_key=variables.get("FIRECRAWL_API_KEY", ""),
         kafka_bootstrap_servers=variables.get("KAFKA_BOOTSTRAP_SERVERS", ""),
+        kafka_security_protocol=(variables.get("KAFKA_SECURITY_PROTOCOL") or "PLAINTEXT").upper(),
+        kafka_sasl_mechanism=(variables.get("KAFKA_SASL_MECHANISM") or "PLAIN").upper(),
+        kafka_sasl_username=variables.get("KAFKA_SASL_USERNAME", ""),
+        kafka_sasl_password=variables.get("KAFKA_SASL_PASSWORD", ""),
         ollama_host=variables.get("OLLAMA_HOST", ""),
         host=variables.get("NATIVE_TOOLS_HOST") or "127.0.0.1",
         port=_port(variables.get("NATIVE_TOOLS_PORT") or "8081"),

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import binascii
 import logging
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from difflib import get_close_matches
@@ -25,6 +26,9 @@ _MOST_BYTES = 8 * 1024 * 1024
 #: Milliseconds of a look for messages; a topic is read when one finds none.
 _LOOK = 100
 
+_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+
 #: Error codes of the protocol.
 _EXISTS = 36
 
@@ -36,7 +40,15 @@ def missing(environment: Environment) -> str:
     """Say what Kafka tools need and do not have."""
     if find_spec("aiokafka") is None:
         return "aiokafka is not installed; install ael[kafka]."
-    return "" if environment.kafka_bootstrap_servers else "set KAFKA_BOOTSTRAP_SERVERS to HOST:PORT of a broker."
+    if not environment.kafka_bootstrap_servers:
+        return "set KAFKA_BOOTSTRAP_SERVERS to HOST:PORT of a broker."
+    if environment.kafka_security_protocol not in _PROTOCOLS:
+        return f"KAFKA_SECURITY_PROTOCOL is none of {', '.join(_PROTOCOLS)}."
+    if environment.kafka_sasl_mechanism not in _MECHANISMS:
+        return f"KAFKA_SASL_MECHANISM is none of {', '.join(_MECHANISMS)}."
+    if environment.kafka_security_protocol.startswith("SASL") and not environment.kafka_sasl_username:
+        return "set KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD."
+    return ""
 
 
 async def _publish(arguments: Arguments, environment: Environment) -> Result:
@@ -264,7 +276,16 @@ def _check(topic: str, partition: int | None, cluster: Any) -> None:  # noqa: AN
 
 
 def _connection(environment: Environment) -> dict[str, Any]:
+    protocol = environment.kafka_security_protocol
+    secure: dict[str, Any] = {"security_protocol": protocol}
+    if protocol.endswith("SSL"):
+        secure["ssl_context"] = ssl.create_default_context()
+    if protocol.startswith("SASL"):
+        secure["sasl_mechanism"] = environment.kafka_sasl_mechanism
+        secure["sasl_plain_username"] = environment.kafka_sasl_username
+        secure["sasl_plain_password"] = environment.kafka_sasl_password
     return {
+        **secure,
         "bootstrap_servers": [one.strip() for one in environment.kafka_bootstrap_servers.split(",") if one.strip()],
         "client_id": "ael-native-tools",
     }
@@ -306,7 +327,13 @@ async def _reached(arguments: Arguments, environment: Environment, waiting: floa
             f"Kafka at {environment.kafka_bootstrap_servers} did not answer in time.", retryable=True
         ) from error
     except KafkaConnectionError as error:
-        raise ToolError(f"cannot reach Kafka at {environment.kafka_bootstrap_servers}.", retryable=True) from error
+        # The client tells a refused user or certificate no other way.
+        secured = environment.kafka_security_protocol != "PLAINTEXT"
+        perhaps = f" by {environment.kafka_security_protocol}; are certificate and user right" if secured else ""
+        raise ToolError(
+            f"cannot reach Kafka at {environment.kafka_bootstrap_servers}{perhaps}{'?' if secured else '.'}",
+            retryable=True,
+        ) from error
     except KafkaError as error:
         said = " ".join(str(error).split())[:300]
         raise ToolError(f"Kafka refused: {said}", retryable=bool(error.retriable)) from error

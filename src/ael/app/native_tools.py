@@ -20,10 +20,11 @@ ARGUMENTS = ("-P", "-m", "native_tools")
 #: Variables for the services that tools speak to, for how they are found and trusted; the program gets no other.
 _SERVICES = (
     *("FIRECRAWL_BASE_URL", "FIRECRAWL_API_KEY", "KAFKA_BOOTSTRAP_SERVERS", "OLLAMA_HOST"),
+    *("KAFKA_SECURITY_PROTOCOL", "KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"),
     *("NATIVE_TOOLS_NAMESERVERS", "SSL_CERT_FILE", "SSL_CERT_DIR"),
 )
-#: One of them that no output shows.
-SECRETS = ("FIRECRAWL_API_KEY",)
+#: Those of them that no output shows.
+SECRETS = ("FIRECRAWL_API_KEY", "KAFKA_SASL_PASSWORD")
 
 _WORKSPACE = "workspace"
 _LOCK_FILE = "ael-tools.lock"
