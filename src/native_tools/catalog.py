@@ -5,8 +5,9 @@ from __future__ import annotations
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from native_tools import data, extraction, files, firecrawl, kafka, ml, tables
+from native_tools import data, extraction, files, firecrawl, ml, tables
 from native_tools.environment import Environment, EnvironmentInvalid
+from native_tools.kafka import tools as kafka
 from native_tools.network import tools as network
 from native_tools.tool import Tool
 
