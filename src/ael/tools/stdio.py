@@ -41,8 +41,9 @@ _BACKLOG = 5.0
 #: Bytes of the standard error a second; one who floods it is slowed down.
 _STDERR_BURST, _STDERR_PAUSE = 1024 * 1024, 0.05
 
-#: Bytes that a pipe holds, where the kernel allows it.
-_PIPE = 1024 * 1024
+#: Bytes that a pipe holds, where the kernel allows it: what asyncio reads in one go. More would use up what the kernel
+#: grants a user for all pipes (64 MiB), and then it cuts down those of others.
+_PIPE = 256 * 1024
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +113,7 @@ class ProcessPeer(Peer, asyncio.SubprocessProtocol):
         assert isinstance(stdout, asyncio.ReadTransport)
         self._transport, self._stdin, self._stdout, self.pid = transport, stdin, stdout, transport.get_pid()
         with suppress(OSError, AttributeError):
-            # Sixteen times as much in one go; a system that has no such call reads in smaller parts.
+            # Four times as much in one go; a system that has no such call reads in smaller parts.
             fcntl.fcntl(stdout.get_extra_info("pipe").fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
