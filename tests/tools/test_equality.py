@@ -154,10 +154,11 @@ def url() -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def installed(request: pytest.FixtureRequest) -> None:
     """Skip what a machine cannot run; where all is checked, everything must be there."""
-    name = request.node.callspec.params["name"]
-    if name in FROM_NPM and not MODULES.is_dir():
+    spec = getattr(request.node, "callspec", None)
+    names = ALL if spec is None else (spec.params["name"],)
+    if not MODULES.is_dir() and {*names} & {*FROM_NPM}:
         reason = f"the servers from npm are not in {NPM}: .ci/npm-servers puts them there, where node is installed"
-    elif name == "fetch" and not (BIN / "mcp-server-fetch").exists():
+    elif "fetch" in names and not (BIN / "mcp-server-fetch").exists():
         reason = "mcp-server-fetch needs Python 3.11.5"
     else:
         return
@@ -285,3 +286,40 @@ def test_every_server_answers_a_call_from_the_shell(name: str, tmp_path: Path, u
     done = ael("tools", "call", f"{name}__{tool}", "-c", config, "--params-file", "-", stdin=given)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
+
+
+def test_one_workflow_works_with_all_of_them(tmp_path: Path, url: str, ael, write) -> None:
+    place = Place(tmp_path / "place", url)
+    servers = {}
+    for name in ALL:
+        command, env, _ = place.server(name)
+        servers[name] = {"command": command[0], "args": command[1:], "env": env}
+    write("ael-config.yaml", msgspec.json.encode({"mcp": {"servers": servers}}).decode())
+    write(
+        "all.yaml",
+        f"""
+name: all
+version: 1
+steps:
+  - {{id: sum, tool: low__add, params: {{a: 20, b: 22}}}}
+  - id: tokyo
+    tool: convert_time
+    params: {{source_timezone: UTC, time: "12:00", target_timezone: Asia/Tokyo}}
+  - {{id: status, tool: git_status, params: {{repo_path: "{place.repository}"}}}}
+  - {{id: page, tool: fetch, params: {{url: "{url}/page"}}}}
+  - {{id: echo, tool: everything__echo, params: {{message: "{{{{ steps.sum.output.result | string }}}}"}}}}
+  - id: remember
+    tool: create_entities
+    params: {{entities: [{{name: Ada, entityType: person, observations: ["{{{{ steps.echo.output }}}}"]}}]}}
+  - {{id: graph, tool: read_graph, depends_on: [remember]}}
+  - {{id: store, tool: write_file, params: {{path: "{place.files}/sum.txt", content: "{{{{ steps.echo.output }}}}"}}}}
+output:
+  zone: "{{{{ steps.tokyo.output.time_difference }}}}"
+  known: "{{{{ steps.graph.output.entities[0].observations[0] }}}}"
+  page: "{{{{ 'Some text' in (steps.page.output | string) }}}}"
+""",
+    )
+    done = ael("run", "all.yaml", "-c", "ael-config.yaml", "--json")
+    assert done.returncode == 0, done.stdout
+    assert msgspec.json.decode(done.stdout)["outputs"] == {"zone": "+9.0h", "known": "Echo: 42", "page": True}
+    assert (place.files / "sum.txt").read_text() == "Echo: 42"
