@@ -16,13 +16,16 @@ from native_tools.services import Service, ask
 from native_tools.tool import Arguments, Hints, Result, Schema, Tool, ToolError, closed
 
 _CLOUD = "https://api.firecrawl.dev"
-_TIMEOUT = 60
-_EXTRACT_TIMEOUT = 180
+#: Seconds; a call of AEL's has 30 unless a step says otherwise, and ours are to end before, with a reason.
+_TIMEOUT = 20
+_EXTRACT_TIMEOUT = 25
 #: Seconds between two looks at a job: the first, and the longest.
 _FIRST_LOOK, _LONGEST_LOOK = 0.25, 5.0
 #: Seconds that an answer may take beyond what Firecrawl was given.
-_SLACK = 10.0
+_SLACK = 5.0
 _MOST_URLS = 100
+
+_GO_ON = "wait for it by another call, with"
 
 _JOB = re.compile(r"[A-Za-z0-9-]{1,64}")
 #: What Firecrawl calls a page's formats; ours are spelled like the rest of our names.
@@ -104,24 +107,29 @@ async def _map(arguments: Arguments, environment: Environment) -> Result:
 
 
 async def _extract(arguments: Arguments, environment: Environment) -> Result:
-    deadline = asyncio.get_running_loop().time() + arguments.get("timeout", _EXTRACT_TIMEOUT)
-    job = arguments.get("job_id")
-    if job is None:
-        job = await _begin_extract(arguments, environment)
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + arguments.get("timeout", _EXTRACT_TIMEOUT)
+    job = arguments.get("job_id") or await _begin_extract(arguments, environment)
     pause = _FIRST_LOOK
     while True:
-        answer = await _asked(environment, f"/v2/extract/{job}", None, _TIMEOUT)
+        answer = await _looked_at(job, environment, max(1.0, deadline - clock()))
         status = answer.get("status")
         if status == "completed":
             return {"job_id": job, "data": answer.get("data")}
         if status in {"failed", "cancelled"}:
             raise ToolError(f"Firecrawl's job {job} {status}: {_text(answer.get('error')) or 'it does not say why'}.")
-        if asyncio.get_running_loop().time() + pause > deadline:
-            raise ToolError(
-                f"Firecrawl's job {job} is not done in time; go on waiting by calling with `job_id: {job}`."
-            )
+        if clock() + pause > deadline:
+            raise ToolError(f"Firecrawl's job {job} is not done in time; {_GO_ON} `job_id: {job}`.")
         await asyncio.sleep(pause)
         pause = min(2 * pause, _LONGEST_LOOK)
+
+
+async def _looked_at(job: str, environment: Environment, limit: float) -> dict[str, Any]:
+    try:
+        return await _asked(environment, f"/v2/extract/{job}", None, limit)
+    except ToolError as error:
+        # Not retryable: the same call again would begin, and pay for, another job.
+        raise ToolError(f"{error.message} The job goes on; {_GO_ON} `job_id: {job}`.", status=error.status) from error
 
 
 async def _begin_extract(arguments: Arguments, environment: Environment) -> str:
@@ -340,7 +348,7 @@ EXTRACT = Tool(
             "minimum": 1,
             "maximum": 1800,
             "default": _EXTRACT_TIMEOUT,
-            "description": "Seconds to wait for the job.",
+            "description": "Seconds to wait for the job; a step that waits longer needs a longer `timeout` of its own.",
         },
     ),
     output_schema=closed(

@@ -12,7 +12,7 @@ from native_tools.tool import READS_ELSEWHERE, Arguments, Result, Schema, Tool, 
 
 _MODEL = "nomic-embed-text"
 _PORT = 11434
-_TIMEOUT = 60
+_TIMEOUT = 25
 _MOST_TEXTS = 1000
 _LONGEST_TEXT = 1_000_000
 

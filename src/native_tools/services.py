@@ -24,6 +24,7 @@ _MOST_BYTES = 20 * 1024 * 1024
 _RETRYABLE = frozenset({408, 425, 429})
 #: Characters of an error that are told.
 _TOLD = 500
+_STOP = ". "
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +90,7 @@ def _read(service: Service, request: Request, response: Response) -> dict[str, A
         said = answer.get("error") if isinstance(answer, dict) else None
         text = " ".join(str(said or response.body[:_TOLD].decode("utf-8", "replace")).split())[:_TOLD]
         raise ToolError(
-            f"{where} answered with HTTP status {response.status}: {text}",
+            f"{where} answered with HTTP status {response.status}: {text.rstrip(_STOP)}.",
             status=response.status,
             retryable=response.status >= 500 or response.status in _RETRYABLE,
         )

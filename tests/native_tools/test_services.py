@@ -185,7 +185,7 @@ async def test_the_web_is_searched() -> None:
         "sources": ["web", "news"],
         "location": "Austria",
         "scrapeOptions": {"formats": ["markdown"]},
-        "timeout": 60000,
+        "timeout": 20000,
     }
     assert "authorization" not in web.asked[0].headers
 
@@ -235,6 +235,17 @@ async def test_a_job_that_takes_longer_is_gone_back_to() -> None:
         assert "`job_id: job-1`" in error.message
         assert (await call("firecrawl_extract", job_id="job-1"))["data"] == 1
         assert [asked.method for asked in web.asked].count("POST") == 1
+
+
+async def test_a_job_that_cannot_be_looked_at_is_not_begun_again() -> None:
+    begun = says(lambda _: {"success": True, "id": "job-1"})
+    pages: dict[str, bytes | Handler] = {"/v2/extract": begun, "/v2/extract/job-1": answer("busy", 503)}
+    async with site(pages) as web, zone(NAMES) as names:
+        call = reaching(firecrawl_base_url=web.url(""), nameservers=(names.address,))
+        error = await refused(call, "firecrawl_extract", urls=["https://public.test"], prompt="x")
+    assert "HTTP status 503: busy. The job goes on; " in error.message
+    assert "`job_id: job-1`" in error.message
+    assert not error.retryable
 
 
 @pytest.mark.parametrize(
