@@ -20,6 +20,8 @@ from ael.app.serving.toolbox import Toolbox
 from ael.app.serving.upstream import UpstreamTools
 from ael.app.serving.workflows import WorkflowTools
 from ael.app.settings import Settings, load_settings
+from ael.engine.engine import packages_of
+from ael.errors import AelError
 
 _log = logging.getLogger("ael.serving")
 
@@ -121,11 +123,21 @@ class Serving:
     async def _follow(self) -> None:
         try:
             await self.workflows.load()
+            await self._warm_up()
             if self._may_watch and self.app.settings.file.workflows.hot_reload:
                 await self.workflows.watch()
         except Exception:  # a defect: what is offered stays as it is
             _log.exception("the workflow files are followed no more")
             raise
+
+    async def _warm_up(self) -> None:
+        """Have the sandbox ready before the first call: its start takes longer than most calls."""
+        allowed = self.app.settings.file.python_exec.allowed_imports
+        for packages in {packages_of(workflow, allowed): None for workflow in self.workflows.with_code()}:
+            try:
+                await self.app.parts.sandbox.check(packages, [])
+            except AelError as error:
+                _log.warning("%s", error)
 
 
 def offers_code(app: App) -> bool:

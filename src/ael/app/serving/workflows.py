@@ -96,6 +96,11 @@ class WorkflowTools:
         """The names of all workflows, sorted."""
         return list(self._by_name)
 
+    def with_code(self) -> list[Workflow]:
+        """Return the latest of the workflows that run code."""
+        latest = [next(iter(versions.values())).plan for versions in self._by_name.values()]
+        return [plan.workflow for plan in latest if plan.code]
+
     def registered(self, reference: str) -> Prepared:
         """Return what `NAME` or `NAME@VERSION` means; raises `WorkflowNotFound`."""
         name, _, version = reference.partition("@")
