@@ -139,7 +139,7 @@ async def test_more_executions_than_wait_are_refused(app: App, write) -> None:
 
 
 async def test_an_execution_that_another_process_records_stops(app: App, write) -> None:
-    prepared = await app.prepare(write("w.yaml", steps("  - {id: a, wait: {seconds: 0}}\n")))
+    prepared = await app.prepare(write("w.yaml", steps("  - {id: a, wait: {seconds: 0.01}}\n")))
     await app.run(prepared, {})  # the file is there now
 
     def interfere(execution: str, event: Event) -> None:

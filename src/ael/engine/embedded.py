@@ -36,6 +36,9 @@ class EmbeddedHost:
         self._durable = 0
         self._failure: AelError | None = None
         self._append: asyncio.Future[None] | None = None
+        #: Number of events up to the last end of a step.
+        self._last_end = 0
+        self._background: asyncio.Task[None] | None = None
         #: All events so far, for the fold at the end.
         self.events: list[Event] = []
         self._ended: dict[StepKey, StepEnded] = {}
@@ -50,6 +53,9 @@ class EmbeddedHost:
         known = self._ended.get(key)
         if known is not None:
             return known
+        if self._durable < self._last_end:
+            # What ended before is on disk before this one starts.
+            await self.commit()
         begun = self.elapsed()
         try:
             ended = await run()
@@ -58,8 +64,22 @@ class EmbeddedHost:
             self.record(StepCancelled(at=self.now(), step_id=key.step_id, index=key.index, duration_ms=duration))
             raise
         self.record(ended)
-        await self.commit()
+        # Not now: what comes right after, the end of the execution most of all, goes into the same append.
+        self._last_end = len(self.events)
+        asyncio.get_running_loop().call_soon(self._commit_ends)
         return ended
+
+    def _commit_ends(self) -> None:
+        """Begin an append of what ended, for a step that others run beside or that nothing follows soon."""
+        if self._submitted < self._last_end and self._failure is None:
+            self._background = asyncio.get_running_loop().create_task(self._commit_quietly())
+
+    async def _commit_quietly(self) -> None:
+        try:
+            await self.commit()
+        except AelError:
+            # Kept: whoever commits next raises it, and every execution commits at its end.
+            assert self._failure is not None
 
     def record(self, event: Event) -> None:
         """See `Host.record`."""

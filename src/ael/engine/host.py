@@ -36,8 +36,8 @@ class Host(Protocol):
     async def step(self, key: StepKey, run: Callable[[], Awaitable[StepEnded]]) -> StepEnded:
         """Return how the step ended, running it only where the record does not know already.
 
-        Returns once the end is as durable as the journal's mode promises; raises `JournalUnavailable` or
-        `ExecutionConflict`.
+        What ended before is as durable as the journal's mode promises before it runs; its own end is soon, and at
+        the latest before another step runs or the execution ends. Raises `JournalUnavailable` or `ExecutionConflict`.
         """
         ...
 
