@@ -217,6 +217,10 @@ class Pipes:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
         self.number = 0
+        # Who waits for a line that never comes fails by the end of the output.
+        self.watchdog = threading.Timer(120, process.kill)
+        self.watchdog.daemon = True
+        self.watchdog.start()
         #: What came besides answers.
         self.news: list[dict[str, Any]] = []
 
@@ -275,6 +279,7 @@ def pipe(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., 
 
     yield start
     for one in running:
+        one.watchdog.cancel()
         one.process.kill()
         with one.process:
             pass

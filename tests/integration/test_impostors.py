@@ -43,6 +43,9 @@ def test_a_name_means_one_tool_and_ours_before_a_servers(pipes: Any, spelling: s
         assert pipes.ask("tools/call", name=name, arguments={})["result"]["_meta"]["workflow_id"] == "greet"
     ran = pipes.ask("tools/call", name="python_exec", arguments={"code": "return 6 * 7"})["result"]
     assert ran["structuredContent"] == {"result": 42}
+    code = 'return [call_tool("act", {}), call_tool("other__act", {}), call_tool("impostor__python_exec", {})]'
+    ran = pipes.ask("tools/call", name="python_exec", arguments={"code": code})["result"]
+    assert ran["structuredContent"] == {"result": [{"k": "***"}] * 3}, ran
     assert said(pipes.ask("tools/call", name="other__act", arguments={})).startswith("other did act")
     for name in names:
         # Everything that is listed can be called by the name that it is listed under.

@@ -55,6 +55,35 @@ def test_lines_that_are_no_messages_are_passed_over(pipes: Any) -> None:
     assert "Traceback" not in said
 
 
+def test_a_request_that_is_no_message_is_answered_under_its_id(pipes: Any) -> None:
+    inside = b'"method":"tools/call","params":{"name":"measure","arguments":{"data":%s}}}'
+    deep = b"[" * 400 + b"]" * 400
+    for line, number, code in (
+        (b'{"jsonrpc":"2.0","id":501,' + inside % rb'"\ud800"', 501, -32600),
+        (b'{"jsonrpc":"2.0","id":"five",' + inside % deep, "five", -32600),
+        (b'{"jsonrpc":"1.0","id":503,"method":"ping"}', 503, -32600),
+        (b"[]", None, -32600),
+        (b'{"jsonrpc":', None, -32700),
+    ):
+        pipes.send(line)
+        assert pipes.process.stdout is not None
+        found = json.loads(pipes.process.stdout.readline())
+        assert (found["id"], found["error"]["code"]) == (number, code), line[:60]
+    # What may be an answer is not answered.
+    pipes.send(b'{"jsonrpc":"2.0","id":9,"result":7,"error":7}')
+    assert "result" in pipes.ask("ping")
+
+
+def test_what_a_tools_parameters_cannot_hold_is_told_by_their_names(pipes: Any) -> None:
+    pipes.send(
+        b'{"jsonrpc":"2.0","id":700,"method":"tools/call","params":{"name":"measure","arguments":{"data":[NaN]}}}'
+    )
+    found = json.loads(pipes.process.stdout.readline())["result"]
+    assert found["isError"] is True
+    assert found["_meta"]["error"]["code"] == "PARAM_INVALID"
+    assert "parameters.data[0] is nan" in found["content"][0]["text"]
+
+
 def test_a_large_line_in_and_a_large_line_out_are_whole(pipes: Any) -> None:
     found = pipes.ask("tools/call", name="measure", arguments={"data": "x" * 4_000_000})
     assert found["result"]["content"][0]["text"] == "4000000"

@@ -12,13 +12,13 @@ import msgspec
 from ael.app.application import App, Prepared
 from ael.app.native_tools import NATIVE
 from ael.app.tool_check import parameter_hint
-from ael.errors import AelError, ErrorRecord, ParamInvalid
+from ael.errors import AelError, ErrorRecord, InputInvalid, OutputInvalid, ParamInvalid
 from ael.journal.fold import Execution
 from ael.observe.masking import Masker
 from ael.plan import Plan
 from ael.tools import ToolInfo
 from ael.tools.servers import McpServer, Status
-from ael.values import JSONValue
+from ael.values import JSONValue, check
 from ael.workflow.load import load_text
 
 Source = Literal["mcp", "system", "native"]
@@ -170,7 +170,15 @@ async def call_tool(
     else:
         plan = await _known_plan(app, name, tuple(params))
     prepared = Prepared(plan=plan, file=name)
-    return await app.run(prepared, {"values": list(params.values())}, timeout=timeout, **watched)
+    try:
+        return await app.run(prepared, {"values": list(params.values())}, timeout=timeout, **watched)
+    except InputInvalid as error:
+        # They are inputs only here: what is wrong is told by the parameter's name.
+        try:
+            check(dict(params), "parameters")
+        except OutputInvalid as wrong:
+            raise ParamInvalid(wrong.detail, tool_name=name) from error
+        raise
 
 
 async def _known_plan(app: App, name: str, keys: tuple[str, ...]) -> Plan:

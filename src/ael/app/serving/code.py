@@ -53,7 +53,7 @@ class CodeTool:
             self._app,
             PYTHON_EXEC.name,
             arguments,
-            scope=tuple(tool.name for tool in self._upstream.tools()),
+            scope=tuple(name for tool in self._upstream.tools() for name in (tool.name, tool.full_name)),
             principal=caller.principal,
             execution_id=execution_id,
         )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import anyio
@@ -25,6 +26,9 @@ _LONGEST_LINE = 64 * 1024 * 1024
 
 _PIECE = 64 * 1024
 
+#: Answers a line that is no message, and says why.
+Refuse = Callable[[bytes, str], Awaitable[None]]
+
 #: Messages on their way between two tasks: without, each one costs another turn of the event loop.
 _BUFFERED = 16
 
@@ -41,7 +45,10 @@ async def serve_pipes(server: Server[Any], presence: Presence, wire: tuple[int, 
             presence.leave()
             tasks.cancel_scope.cancel()
 
-        tasks.start_soon(_read, reader, inbound, presence)
+        async def refuse(line: bytes, why: str) -> None:
+            await _send(writer, _refusal(line, why), gone)
+
+        tasks.start_soon(_read, reader, inbound, presence, refuse)
         tasks.start_soon(_write, writer, outbound, gone)
         await server.run(received, sent, server.create_initialization_options())
         tasks.cancel_scope.cancel()
@@ -107,7 +114,10 @@ def _is_pipe(descriptor: int) -> bool:
 
 
 async def _read(
-    reader: asyncio.StreamReader, inbound: ContextSendStream[SessionMessage | Exception], presence: Presence
+    reader: asyncio.StreamReader,
+    inbound: ContextSendStream[SessionMessage | Exception],
+    presence: Presence,
+    refuse: Refuse,
 ) -> None:
     async with inbound:
         while True:
@@ -116,24 +126,45 @@ async def _read(
             except asyncio.IncompleteReadError as error:
                 # A last line may lack its end.
                 if error.partial.strip():
-                    await inbound.send(_message(error.partial))
+                    await inbound.send(await _message(error.partial, refuse))
                 presence.leave()
                 return
             except asyncio.LimitOverrunError as error:
                 await _skip_line(reader, error.consumed)
-                await inbound.send(ValueError(f"a message is longer than {_LONGEST_LINE} bytes"))
+                await refuse(b"", f"a message is longer than {_LONGEST_LINE} bytes")
                 continue
             if not line.isspace():
-                await inbound.send(_message(line))
+                await inbound.send(await _message(line, refuse))
 
 
-def _message(line: bytes) -> SessionMessage | Exception:
+async def _message(line: bytes, refuse: Refuse) -> SessionMessage | Exception:
     try:
         return SessionMessage(
             mcp_types.jsonrpc_message_adapter.validate_json(line.decode("utf-8", "replace"), by_name=False)
         )
     except ValueError as error:
+        await refuse(line, "this is no message of JSON-RPC 2.0, or holds what strict JSON cannot")
         return error
+
+
+def _refusal(line: bytes, why: str) -> bytes:
+    """Return the answer to what is no message, under its id where that can be made out: somebody may wait for it.
+
+    It is empty where the line may be an answer itself: two who answer each other's answers never end.
+    """
+    code, number = mcp_types.PARSE_ERROR, None
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        pass
+    else:
+        if isinstance(found, dict) and "method" not in found:
+            return b""
+        code = mcp_types.INVALID_REQUEST
+        given = found.get("id") if isinstance(found, dict) else None
+        number = given if isinstance(given, str | int) and not isinstance(given, bool) else None
+    refusal = {"jsonrpc": "2.0", "id": number, "error": {"code": code, "message": why}}
+    return json.dumps(refusal).encode() + b"\n"
 
 
 async def _skip_line(reader: asyncio.StreamReader, consumed: int) -> None:
@@ -157,10 +188,14 @@ async def _write(
 ) -> None:
     async with outbound:
         async for sent in outbound:
-            writer.write(sent.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
-            try:
-                await writer.drain()
-            except ConnectionError:
-                # Nobody reads us any more, whatever else they may still say.
-                gone()
-                return
+            line = sent.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
+            await _send(writer, line, gone)
+
+
+async def _send(writer: asyncio.StreamWriter | _FileWriter, line: bytes, gone: Callable[[], None]) -> None:
+    try:
+        writer.write(line)
+        await writer.drain()
+    except ConnectionError:
+        # Nobody reads us any more, whatever else they may still say.
+        gone()

@@ -187,7 +187,7 @@ class McpServer(Server[Any]):
         try:
             content = await self._serving.resources.read(uri)
         except AelError as error:
-            raise _not_read(uri, f"{error} {error.suggestion}".strip()) from error
+            raise _not_read(uri, f"{error}. {error.suggestion or ''}".strip()) from error
         if content is None:
             raise _not_read(uri, f"there is {WORKFLOWS}NAME and {EXECUTIONS}ID")
         meta = None if content.problem is None else {"error": str(content.problem)}
