@@ -123,10 +123,23 @@ def test_a_secret_is_never_written_into_the_file(path: str, value: str, ael: Ael
     assert config.read_text() == CONFIG
 
 
+def test_a_secret_that_stands_in_the_file_is_masked_and_told_of(ael: Ael, write: Write) -> None:
+    token = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
+    server = {"command": "false", "args": [f"--token={token}"], "env": {"PASSWORD": "in-plain-sight"}}
+    write("ael-config.yaml", json.dumps({"mcp": {"servers": {"s": server}}}))
+    for command in (("tools", "list"), ("tools", "list", "--json"), ("config", "show"), ("doctor",)):
+        done = ael(*command)
+        assert token not in done.stdout + done.stderr
+        assert "in-plain-sight" not in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+    assert "secrets stand in it: mcp.servers.s.args[0], mcp.servers.s.env.PASSWORD" in ael("doctor").stdout
+
+
 def test_references_to_variables_and_plain_values_may_stand_under_env(ael: Ael, config: Path) -> None:
     for path, value in (
         ("mcp.servers.git.env.GITHUB_TOKEN", "${GITHUB_TOKEN}"),
         ("mcp.servers.git.env.LOG_LEVEL", "debug"),
+        ("mcp.servers.git.env.MAX_TOKENS", "100000"),
         ("mcp.servers.git.env.DIRECTORY", "/srv/a/very/long/path/with/numbers/123456"),
         ("mcp.servers.web", "{url: 'https://h/mcp', headers: {Authorization: 'Bearer ${WEB_TOKEN}'}}"),
     ):

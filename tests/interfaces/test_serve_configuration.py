@@ -103,6 +103,15 @@ async def test_mistakes_are_told_with_their_repair_and_nothing_is_written(bare) 
         assert "'pth' was unexpected" in await refused(client, "config_get", pth="x")
         assert await told(client, "config_reset") == {"staged": False}
         assert (await told(client, "config_diff"))["diff"] == ""
+        deep: Any = "x"
+        for _ in range(100):
+            deep = [deep]
+        assert "nested deeper than 64 levels" in await refused(client, "config_set", path="mcp.servers", value=deep)
+        private = bare.root / "id_rsa"
+        private.write_text("-----BEGIN PRIVATE KEY-----")
+        text = await refused(client, "import_config", file=str(private))
+        assert "no name of a client's file" in text
+        assert "BEGIN" not in text
         assert (await told(client, "config_schema"))["title"] == "AEL configuration"
         assert await names(client) == TOOLS
     assert not (bare.root / "ael-config.yaml").exists()

@@ -207,7 +207,11 @@ class App:
 
     async def doctor(self) -> list[Check]:
         """Return how this installation is doing."""
-        return await check_installation(self.settings, self.parts)
+        checks = await check_installation(self.settings, self.parts)
+        texts = self._masker.text
+        return [
+            msgspec.structs.replace(one, detail=texts(one.detail), suggestion=texts(one.suggestion)) for one in checks
+        ]
 
 
 def _masked(on_event: OnEvent | None, masker: Masker) -> OnEvent | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any, Literal, TypeAlias
@@ -15,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from ael.app import jsonc
-from ael.app.config_secrets import is_secret, variable_name
+from ael.app.secret_forms import is_secret, variable_name
 from ael.errors import ConfigInvalid, Problem
 from ael.values import JSONValue
 
@@ -77,7 +78,10 @@ class _Listed(msgspec.Struct, frozen=True, kw_only=True):
 def read_client_file(path: Path) -> ClientFile:
     """Read a client's file; raises `ConfigInvalid` when it is none."""
     try:
-        if path.stat().st_size > _MAX_FILE:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ConfigInvalid([Problem(message=f"'{path}' is not a regular file")])
+        if status.st_size > _MAX_FILE:
             raise ConfigInvalid([Problem(message=f"'{path}' is larger than {_MAX_FILE} bytes")])
         text = path.read_text("utf-8")
     except OSError as error:

@@ -7,10 +7,8 @@ from collections.abc import Mapping
 import msgspec
 
 from ael.app.config_paths import Part, leaves_of, parse_path, show_path, value_at
-from ael.app.config_secrets import is_secret
+from ael.app.secret_forms import SECRET_KEYS, VARIABLE, is_secret
 from ael.app.settings import (
-    SECRET_KEYS,
-    VARIABLE,
     ConfigSource,
     config_source,
     environment_overrides,
@@ -18,7 +16,7 @@ from ael.app.settings import (
 )
 from ael.errors import ConfigInvalid, ConfigPathInvalid, Problem, did_you_mean
 from ael.observe.masking import MASK, Masker
-from ael.values import JSONValue
+from ael.values import JSONValue, decode
 from ael.workflow.yaml_reader import Reader
 
 
@@ -40,7 +38,7 @@ def view_config(path: str = "", named: str | None = None, environment: Mapping[s
         message = f"the configuration file '{named}' does not exist"
         raise ConfigInvalid([Problem(message=message, suggestion="Correct the path, or create the file.")])
     config, secrets = read_config(source.text or b"", source.path, environment)
-    values: JSONValue = msgspec.to_builtins(config)
+    values: JSONValue = decode(msgspec.json.encode(config))
     raw, marks = _written(source)
     overridden = environment_overrides(environment)
     found = value_at(values, parts)

@@ -17,12 +17,13 @@ from typing import Any
 import msgspec
 
 from ael.app.config_paths import Part, leaves_of, parse_path, show_path, value_at
-from ael.app.config_secrets import find_secrets, is_secret, refusal
+from ael.app.config_secrets import find_secrets, refusal
 from ael.app.files import replace_file
+from ael.app.secret_forms import is_secret
 from ael.app.settings import ConfigSource, check_config
-from ael.errors import ConfigInvalid, ConfigPathInvalid, Problem
+from ael.errors import ConfigInvalid, ConfigPathInvalid, OutputInvalid, Problem
 from ael.observe.masking import Masker
-from ael.values import JSONValue
+from ael.values import JSONValue, check
 from ael.workflow.yaml_reader import Reader, Unreadable
 
 #: Changes ruamel's document, with values as the second argument makes them.
@@ -77,6 +78,10 @@ class Draft:
         parts = parse_path(path)
         if not parts:
             raise ConfigPathInvalid("the whole file cannot be set", suggestion="Set one section at a time.", path="")
+        try:
+            check(value, path=path)
+        except OutputInvalid as error:
+            raise ConfigInvalid([Problem(message=error.detail, suggestion=error.suggestion)]) from error
         literals = [
             refusal((*parts, *inner))
             for inner, text in leaves_of(value)
@@ -151,15 +156,19 @@ class Draft:
 
         What one library writes without quotes, another may not read so; with quotes it does.
         """
+        unread: ConfigInvalid | None = None
         for quoted in (False, True):
             text = _edited(self._text, edit, partial(_node, quoted=quoted))
             try:
                 found = _read(text, self.path)
-            except ConfigInvalid:
+            except ConfigInvalid as error:
+                unread = error
                 continue
             if found == expected:
                 self._text, self._document = text, found
                 return
+        if unread is not None:
+            raise unread
         # An alias makes one place of the text several of the document.
         message = f"'{show_path(parts)}' shares its text with another key, so it cannot be edited alone"
         raise ConfigInvalid([Problem(message=message, suggestion=f"Edit {self.path} by hand.")])

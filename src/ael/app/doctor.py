@@ -10,6 +10,7 @@ import msgspec
 
 from ael import __version__
 from ael.app.build import Parts
+from ael.app.config_secrets import written_secrets
 from ael.app.settings import Settings
 from ael.errors import AelError
 from ael.sandbox.contract import CodeSource, PackageSet
@@ -63,6 +64,11 @@ def _configuration(settings: Settings) -> Check:
         return Check(name="configuration", status="ok", detail="none (not needed to run a file)")
     if settings.servers_refused:
         return Check(name="configuration", status="warning", detail=settings.servers_refused)
+    written = written_secrets(settings.path)
+    if written:
+        listed = ", ".join(written)
+        hint = "Put them into the environment and write ${NAME}."
+        return Check(name="configuration", status="warning", detail=f"secrets stand in it: {listed}", suggestion=hint)
     return Check(name="configuration", status="ok", detail=str(settings.path))
 
 

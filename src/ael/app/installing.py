@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -272,6 +273,8 @@ def _keys(text: str, comments: bool) -> set[str]:
 def _read_text(path: Path) -> str | None:
     """Return a file's text, None where there is no file."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ConfigInvalid([Problem(message=f"'{path}' is not a regular file")])
         return path.read_bytes().decode()
     except FileNotFoundError:
         return None

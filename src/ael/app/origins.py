@@ -6,8 +6,8 @@ import shlex
 from pathlib import Path
 
 from ael.app.config_paths import value_at
-from ael.app.config_secrets import is_secret
 from ael.app.native_tools import NATIVE
+from ael.app.secret_forms import is_secret
 from ael.app.settings import Settings
 from ael.errors import ConfigInvalid
 from ael.observe.masking import MASK

@@ -21,6 +21,7 @@ import msgspec
 
 from ael import __version__
 from ael.app.native_tools import NATIVE, SECRETS, native_server, out_of_bounds
+from ael.app.secret_forms import SECRET_KEYS, VARIABLE, secret_texts
 from ael.errors import ConfigInvalid, Location, Problem, nearest
 from ael.observe.masking import Masker
 from ael.sandbox.contract import Limits
@@ -30,14 +31,10 @@ from ael.workflow.yaml_reader import MAX_TEXT, Node, Reader, Unreadable, join
 
 FILE_NAME = "ael-config.yaml"
 _JOURNAL_NAME = "ael.db"
-#: `$$`, `${NAME}`, `${NAME:-default}`, `${NAME:?message}`; a `${` that is none of them is matched alone and refused.
-VARIABLE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?:(:-|:\?)([^}]*))?\}|(\{))")
-
 #: A token of RFC 9110, section 5.6.2.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
-#: Values that variables bring into these keys are secrets from this length on.
-SECRET_KEYS = frozenset({"env", "headers", "auth"})
+#: Secrets are masked from this length on.
 _SHORTEST_SECRET = 8
 
 #: Smallest values of numbers in the file; those under `_ABOVE_ZERO` may be any fraction above it.
@@ -682,6 +679,8 @@ def _fill(
 ) -> None:
     """Replace `${VAR}` in one value; what variables bring is text, or a number where it stands alone."""
     text: str = node.value
+    # What is written out is masked as well.
+    secrets += [secret for secret in secret_texts(keys, text) if len(secret) >= _SHORTEST_SECRET]
     if "$" not in text:
         return
     is_secret = bool(SECRET_KEYS & set(keys))

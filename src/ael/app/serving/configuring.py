@@ -31,6 +31,9 @@ _READS: dict[str, bool] = {"readOnlyHint": True}
 _STAGES: dict[str, bool] = {"readOnlyHint": False, "destructiveHint": False, "openWorldHint": False}
 _WRITES: dict[str, bool] = {"readOnlyHint": False, "destructiveHint": True, "openWorldHint": True}
 
+#: Where clients keep their servers.
+_CLIENT_FILES = ("claude_desktop_config.json", ".mcp.json", ".claude.json", "mcp.json", "settings.json")
+
 #: What a tool does with its checked arguments.
 _Work = Callable[[dict[str, Any]], Awaitable[JSONValue]]
 
@@ -41,6 +44,7 @@ class ConfigTools:
     def __init__(self, named: str | None, switch: Switch) -> None:
         """Take the file that was named and what runs AEL with a configuration; raises `ConfigInvalid`."""
         self._switch = switch
+        self._named = named
         self._draft = Draft(config_source(named))
         self._target = self._draft.path
         self._tools = (
@@ -163,11 +167,12 @@ class ConfigTools:
         return {"path": path, "diff": self._draft.diff()}
 
     async def _reset(self, _: dict[str, Any]) -> JSONValue:
-        self._draft.reset()
+        # Read again: it may have been edited by hand.
+        self._draft = Draft(config_source(self._named))
         return {"staged": False}
 
     async def _import(self, arguments: dict[str, Any]) -> JSONValue:
-        report = import_servers(self._draft, Path(arguments["file"]), arguments.get("servers", ()))
+        report = import_servers(self._draft, _client_file(arguments["file"]), arguments.get("servers", ()))
         found: JSONValue = msgspec.to_builtins(report)
         return found
 
@@ -215,6 +220,18 @@ class ConfigTools:
         if why:
             return {**done, "next": why}
         return {**done, "mode": "running", "next": "The list of tools has changed: read it again."}
+
+
+def _client_file(name: str) -> Path:
+    """Return a client's file; raises `ConfigInvalid` for one of another name.
+
+    An error shows the line that it is about, and these tools are no way to read any file.
+    """
+    file = Path(name).expanduser()
+    if file.name in _CLIENT_FILES:
+        return file
+    message = f"'{file.name}' is no name of a client's file"
+    raise ConfigInvalid([Problem(message=message, suggestion=f"It is one of {', '.join(_CLIENT_FILES)}.")])
 
 
 def _tool(
