@@ -112,8 +112,9 @@ class ProcessPeer(Peer, asyncio.SubprocessProtocol):
         assert isinstance(stdin, asyncio.WriteTransport)
         assert isinstance(stdout, asyncio.ReadTransport)
         self._transport, self._stdin, self._stdout, self.pid = transport, stdin, stdout, transport.get_pid()
-        with suppress(OSError, AttributeError):
-            # Four times as much in one go; a system that has no such call reads in smaller parts.
+        with suppress(OSError, AttributeError, ValueError):
+            # Four times as much in one go; a system that has no such call reads in smaller parts. A pipe that is closed
+            # already raises ValueError.
             fcntl.fcntl(stdout.get_extra_info("pipe").fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
