@@ -187,10 +187,10 @@ async def test_a_call_carries_its_place_in_the_trace_of_its_execution(serve) -> 
 
 async def test_all_violations_are_told_and_past_a_screenful_counted(serve) -> None:
     call = serve(s=hostile("plain"))
-    call.gateway._check_params("t", {}, ToolInfo(ref=ToolRef("s", "t")))
+    await call.gateway._check_params("t", {}, ToolInfo(ref=ToolRef("s", "t")))
     schema: dict[str, Any] = {"type": "object", "properties": {f"p{at}": {"type": "integer"} for at in range(25)}}
     with pytest.raises(ParamInvalid) as caught:
-        call.gateway._check_params(
+        await call.gateway._check_params(
             "t", {f"p{at}": "x" for at in range(25)}, ToolInfo(ref=ToolRef("s", "t"), input_schema=schema)
         )
     assert caught.value.detail.count("is not of type") == 20

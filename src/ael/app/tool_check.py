@@ -12,6 +12,7 @@ from ael.plan import SECTIONS, Plan, problem_at
 from ael.tools import ToolInfo
 from ael.tools.catalog import ToolCatalog
 from ael.tools.pins import ToolPins
+from ael.tools.schemas import may_take_long, parts_of
 from ael.values import JSONValue
 from ael.workflow.expressions import has_template
 from ael.workflow.inputs import make_validator
@@ -69,6 +70,10 @@ async def _resolve(catalog: ToolCatalog, pins: ToolPins | None, name: str) -> To
 
 def _violations(params: Mapping[str, JSONValue], info: ToolInfo) -> Iterator[tuple[str, str, str]]:
     """Yield place, message and suggestion of what a tool's schema forbids, as far as no template decides it."""
+    parts = parts_of(info.input_schema)
+    if parts is None or may_take_long(parts, dict(params)):
+        yield "tool", "the tool's schema is too costly to check parameters by it here; a call does", ""
+        return
     try:
         validator = make_validator(info.input_schema)
     except ValueError as error:

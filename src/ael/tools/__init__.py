@@ -4,6 +4,7 @@
     gateway   the choke point: scope → schema → record → call → record
     last_seen names of servers that may be down
     pins      definitions as they were accepted
+    schemas   values against schemas that may describe a check without end
     servers   one owner task per MCP server: start, restart, stop
     client    an MCP session, in both protocol eras
     jsonrpc   requests and answers, whatever carries them

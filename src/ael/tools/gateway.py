@@ -19,6 +19,8 @@ from ael.tools.catalog import ToolCatalog
 from ael.tools.client import CallResult, ContentBlock
 from ael.tools.jsonrpc import RpcError
 from ael.tools.pins import ToolPins
+from ael.tools.schema_process import Found
+from ael.tools.schemas import Schemas
 from ael.tools.servers import RETRYABLE_STATUS, ToolSource
 from ael.values import JSONValue, bulk, check, digest
 
@@ -32,7 +34,7 @@ class Gateway:
     def __init__(self, catalog: ToolCatalog, pins: ToolPins | None = None) -> None:
         self._catalog = catalog
         self._pins = pins
-        self._validators: dict[int, tuple[dict[str, JSONValue], Any]] = {}
+        self._schemas = Schemas()
 
     async def call(self, name: str, params: dict[str, JSONValue], context: CallContext) -> JSONValue:
         """See `ToolGateway.call`."""
@@ -65,10 +67,7 @@ class Gateway:
         info, source = await self._catalog.resolve(name, context.resolved)
         if self._pins is not None:
             self._pins.check(info, name)
-        if bulk.is_large(params):
-            await bulk.in_thread(self._check_params, name, params, info)
-        else:
-            self._check_params(name, params, info)
+        await self._check_params(name, params, info)
         return info, source
 
     async def _failed(self, name: str, context: CallContext, number: int, begun: float, error: AelError) -> None:
@@ -105,62 +104,45 @@ class Gateway:
             raise _tool_error(name, result)
         if bulk.is_large(result.raw):
             judge = bulk.check_decoded if result.is_strict else check
-            return await bulk.in_thread(self._usable, name, result, info, judge)
-        return self._usable(name, result, info, check)
-
-    def _usable(
-        self, name: str, result: CallResult, info: ToolInfo, judge: Callable[[JSONValue, str], None]
-    ) -> JSONValue:
-        """Return a result's data, checked; may run in a thread."""
-        value = to_data(result)
-        try:
-            judge(value, "result")
-        except OutputInvalid as error:
-            raise ToolFailed(
-                f"the tool's answer is not usable: {error.detail}", tool_name=name, retryable=False
-            ) from error
-        self._check_result(name, value, info)
+            value = await bulk.in_thread(_usable, name, result, judge)
+        else:
+            value = _usable(name, result, check)
+        await self._check_result(name, value, info)
         return value
 
     # -- schemas ------------------------------------------------------------------------------------------------
 
-    def _validator(self, schema: dict[str, JSONValue]) -> Any:  # noqa: ANN401 # jsonschema_rs has no types
-        known = self._validators.get(id(schema))
-        if known is not None and known[0] is schema:
-            return known[1]
-        import jsonschema_rs  # noqa: PLC0415 # 25 ms to import, needed by the first tool call
-
+    async def _check_params(self, name: str, params: dict[str, JSONValue], info: ToolInfo) -> None:
         try:
-            made = jsonschema_rs.validator_for(
-                schema, retriever=_no_references, pattern_options=jsonschema_rs.RegexOptions()
-            )
-        except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
-            raise ToolFailed(f"the tool's schema is not usable: {error}", retryable=False) from error
-        if len(self._validators) > 1024:
-            self._validators.clear()
-        self._validators[id(schema)] = (schema, made)
-        return made
-
-    def _check_params(self, name: str, params: dict[str, JSONValue], info: ToolInfo) -> None:
-        try:
-            check(params, path="params")
+            if bulk.is_large(params):
+                await bulk.in_thread(check, params, "params")
+            else:
+                check(params, path="params")
         except OutputInvalid as error:
             raise ParamInvalid(error.detail, tool_name=name) from error
-        validator = self._validator(info.input_schema)
-        if validator.is_valid(params):
-            return
-        found = [_violation(error, "params") for error in validator.iter_errors(params)]
-        raise ParamInvalid(_listed(found, 20), suggestion=_expected(params, info), tool_name=name)
+        found = await self._schemas.violations(info.input_schema, params, 20)
+        if found.count:
+            raise ParamInvalid(_listed(found, "params"), suggestion=_expected(params, info), tool_name=name)
 
-    def _check_result(self, name: str, value: JSONValue, info: ToolInfo) -> None:
+    async def _check_result(self, name: str, value: JSONValue, info: ToolInfo) -> None:
         if info.output_schema is None:
             return
-        validator = self._validator(info.output_schema)
-        if not validator.is_valid(value):
-            found = [_violation(error, "result") for error in validator.iter_errors(value)]
+        found = await self._schemas.violations(info.output_schema, value, 10)
+        if found.count:
             raise OutputInvalid(
-                "the tool's answer does not match its own schema: " + _listed(found, 10), tool_name=name
+                "the tool's answer does not match its own schema: " + _listed(found, "result"), tool_name=name
             )
+
+
+def _usable(name: str, result: CallResult, judge: Callable[[JSONValue, str], None]) -> JSONValue:
+    """Return a result's data, checked; may run in a thread."""
+    value = to_data(result)
+    try:
+        judge(value, "result")
+    except OutputInvalid as error:
+        detail = f"the tool's answer is not usable: {error.detail}"
+        raise ToolFailed(detail, tool_name=name, retryable=False) from error
+    return value
 
 
 def _trace(key: str, context: CallContext) -> str:
@@ -172,14 +154,10 @@ def _trace(key: str, context: CallContext) -> str:
     return f"00-{trace}-{digest(f'{key}/{context.attempt}'.encode())[:16]}-01"
 
 
-def _listed(found: list[str], most: int) -> str:
-    rest = f"; and {len(found) - most} more" if len(found) > most else ""
-    return "; ".join(found[:most]) + rest
-
-
-def _violation(error: Any, root: str) -> str:  # noqa: ANN401 # jsonschema_rs has no types
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.instance_path)
-    return f"{root}{path}: {str(error.message)[:300]}"
+def _listed(found: Found, root: str) -> str:
+    said = [f"{root}{one.path}: {one.message}" for one in found.violations]
+    rest = f"; and {found.count - len(said)} more" if found.count > len(said) else ""
+    return "; ".join(said) + rest
 
 
 def _expected(params: dict[str, JSONValue], info: ToolInfo) -> str:
@@ -216,10 +194,6 @@ def _without_prose(schema: JSONValue) -> JSONValue:
         for key, value in schema.items()
         if key not in _PROSE
     }
-
-
-def _no_references(uri: str) -> Any:  # noqa: ANN401 # never returns
-    raise ValueError(f"it refers to {uri}, and nothing is fetched")
 
 
 # -- results ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,91 @@
+"""One value against one JSON Schema, also as a process that ends when it takes too long.
+
+`python -m ael.tools.schema_process SECONDS BYTES` reads a `Question` from its input and writes what it `Found`, both
+JSON; `schemas` starts it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+_LONGEST = 300
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked."""
+
+    schema: Mapping[str, Any]
+    value: Any
+    #: Violations that are listed.
+    most: int
+
+
+class Violation(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is wrong with a value."""
+
+    #: The place in the value: `.items[2].name`; empty for the whole.
+    path: str
+    message: str
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong with a value."""
+
+    violations: tuple[Violation, ...] = ()
+    #: How many there are, also beyond those that are listed.
+    count: int = 0
+    #: Why the schema is none.
+    unusable: str = ""
+
+
+def make_validator(schema: Mapping[str, Any]) -> Any:  # noqa: ANN401 # jsonschema_rs has no types
+    """Return a validator that fetches nothing and whose patterns take linear time; raises `ValueError`."""
+    import jsonschema_rs  # noqa: PLC0415 # 25 ms to import, needed by the first tool call
+
+    try:
+        return jsonschema_rs.validator_for(
+            dict(schema), retriever=_no_references, pattern_options=jsonschema_rs.RegexOptions()
+        )
+    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
+        raise ValueError(" ".join(str(error).split())[:_LONGEST]) from error
+
+
+def judge(validator: Any, value: Any, most: int) -> Found:  # noqa: ANN401 # jsonschema_rs has no types, a value is any
+    """Return what is wrong with a value."""
+    if validator.is_valid(value):
+        return Found()
+    listed: list[Violation] = []
+    count = 0
+    for error in validator.iter_errors(value):
+        count += 1
+        if len(listed) < most:
+            path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.instance_path)
+            listed.append(Violation(path=path, message=str(error.message)[:_LONGEST]))
+    return Found(violations=tuple(listed), count=count)
+
+
+def _no_references(uri: str) -> Any:  # noqa: ANN401 # never returns
+    raise ValueError(f"it refers to {uri}, and nothing is fetched")
+
+
+def main() -> None:
+    """Answer one question within so many seconds and bytes."""
+    import resource  # noqa: PLC0415 # the module stands in systems without it too
+
+    seconds, memory = int(sys.argv[1]), int(sys.argv[2])
+    for kind, most in ((resource.RLIMIT_CPU, seconds), (resource.RLIMIT_AS, memory), (resource.RLIMIT_CORE, 0)):
+        resource.setrlimit(kind, (most, most))
+    question = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
+    try:
+        found = judge(make_validator(question.schema), question.value, question.most)
+    except ValueError as error:
+        found = Found(unusable=str(error))
+    sys.stdout.buffer.write(msgspec.json.encode(found))
+
+
+if __name__ == "__main__":
+    main()
