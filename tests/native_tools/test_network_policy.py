@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from native_tools.environment import Environment
@@ -94,6 +94,10 @@ NOT_PUBLIC = [
     ("[64:ff9b::10.0.0.1]", "private"),
     ("[64:ff9b:1::1.1.1.1]", "NAT64"),
     ("[64:ff9b:1:0a00:0000:0100::]", "NAT64"),
+    ("[64:ff9b::]", "unspecified"),
+    ("[64:ff9b::0.1.2.3]", "this network"),
+    ("[2002::1]", "unspecified"),
+    ("[2606:4700::5efe:0.0.0.0]", "unspecified"),
     ("[2002:7f00:1::]", "loopback"),
     ("[2002:a9fe:a9fe::1]", "metadata"),
     ("[2002:c0a8:1::1]", "private"),
@@ -429,6 +433,7 @@ def spellings(draw: st.DrawFn) -> str:
     return text + (draw(st.sampled_from(["", ".", "。"])) if form in simple else "")
 
 
+@settings(max_examples=1000)
 @given(host=spellings(), port=st.sampled_from(["", ":80", ":8080", ":443"]), path=st.sampled_from(["", "/", "/a?b#c"]))
 def test_no_spelling_of_a_private_address_ever_passes(host, port, path) -> None:
     with pytest.raises((UrlInvalid, Refused)):

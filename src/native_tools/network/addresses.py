@@ -96,7 +96,7 @@ def faces(address: Address) -> tuple[Address, ...]:
     address = plain(address)
     if isinstance(address, IPv4Address):
         return (address,)
-    found = {IPv4Address(number) for number in _embedded(address) if number}
+    found = {IPv4Address(number) for number in _embedded(address)}
     return (address, *sorted(found))
 
 
@@ -122,7 +122,9 @@ def _embedded(address: IPv6Address) -> list[int]:
         found.append(low)
     if address in _TRANSLATED_LOCAL:
         # RFC 6052: behind 96 bits, or behind 48 around an octet that is not used.
-        found += [low, ((number >> 64) & 0xFFFF) << 16 | (number >> 40) & 0xFFFF]
+        both = (low, ((number >> 64) & 0xFFFF) << 16 | (number >> 40) & 0xFFFF)
+        # Where nothing stands in one of the places, the other is meant.
+        found += [one for one in both if one] or [0]
     if address in _TEREDO:
         found += [(number >> 64) & 0xFFFF_FFFF, low ^ 0xFFFF_FFFF]
     if address in _SIX_TO_FOUR:
