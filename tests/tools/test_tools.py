@@ -185,6 +185,17 @@ async def test_a_call_carries_its_place_in_the_trace_of_its_execution(serve) -> 
     assert first != second
 
 
+async def test_another_attempt_is_the_same_call_to_a_server(serve) -> None:
+    call = serve(s=hostile("plain"))
+    first = (await call("act", n=1))["meta"]
+    # As the engine does for a retry, and for a resume in another process.
+    call.context = CallContext(scope=("*",), record=call._record, key=call.context.key, attempt=2)
+    second = (await call("act", n=1))["meta"]
+    assert first[IDEMPOTENCY_KEY] == second[IDEMPOTENCY_KEY] == "exec-1/step/1"
+    assert (first["ael/attempt"], second["ael/attempt"]) == (1, 2)
+    assert first["traceparent"] != second["traceparent"]
+
+
 async def test_all_violations_are_told_and_past_a_screenful_counted(serve) -> None:
     call = serve(s=hostile("plain"))
     await call.gateway._check_params("t", {}, ToolInfo(ref=ToolRef("s", "t")))
