@@ -38,3 +38,18 @@ async def test_a_commit_returns_when_all_before_it_is_durable() -> None:
 
     await asyncio.gather(*(step(number) for number in range(12)))
     assert journal.durable == 12
+
+
+async def test_what_nobody_waits_for_is_durable_before_long() -> None:
+    written = asyncio.Event()
+
+    class Telling(MemoryJournal):
+        async def append(self, execution_id: str, first: int, events: Sequence[Event]) -> None:
+            await super().append(execution_id, first, events)
+            written.set()
+
+    host = EmbeddedHost("e", Telling(), 1)
+    host.record(StepCancelled(at=1, step_id="s"))
+    # The step goes on; whoever lists executions meanwhile sees it.
+    async with asyncio.timeout(60):
+        await written.wait()

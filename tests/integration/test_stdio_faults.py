@@ -123,3 +123,20 @@ def test_a_closed_output_ends_it_quietly(pipes: Any) -> None:
     said = pipes.process.stderr.read().decode()
     pipes.process.wait(60)
     assert "Traceback" not in said
+
+
+def test_calls_that_are_cancelled_at_any_moment_leave_nothing_running(pipes: Any, ael: Any) -> None:
+    for number in range(1000, 1150):
+        tool = ("workflow_hold", "hold", "measure")[number % 3]
+        arguments = {"data": "x"} if tool == "measure" else {}
+        params = {"name": tool, "arguments": arguments}
+        pipes.send({"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params})
+        if number >= 1008:
+            # Of calls that are old, young, and no more.
+            said = {"requestId": number - number % 9}
+            pipes.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": said})
+    assert "result" in pipes.ask("ping")
+    assert pipes.end()[0] == 0
+    rows = json.loads(ael("executions", "list", "--limit", "1000", "--json").stdout)
+    assert {row["status"] for row in rows} <= {"completed", "cancelled"}
+    assert rows

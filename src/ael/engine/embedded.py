@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 from ael.engine.host import StepEnded, StepKey
 from ael.errors import AelError, WorkflowInvalid
@@ -16,14 +17,17 @@ from ael.steps.approval import unanswered
 #: Told of every event as it is recorded, before it is durable: (execution id, event).
 OnEvent = Callable[[str, Event], None]
 
+#: Seconds after which events are written though nobody waits for them: others shall see what runs.
+_LATEST = 0.25
+
 _ENDS = (StepSucceeded, StepFailed, StepSkipped)
 
 
 class EmbeddedHost:
     """Records one execution.
 
-    Events gather until someone waits for them: the end of one step and the start of the next share a commit. At
-    most one append is under way, so numbers never overtake each other.
+    Events gather until someone waits for them, but not for long: the end of one step and the start of the next share
+    a commit. At most one append is under way, so numbers never overtake each other.
     """
 
     def __init__(self, execution_id: str, journal: Journal, seed: int, on_event: OnEvent | None = None) -> None:
@@ -36,6 +40,8 @@ class EmbeddedHost:
         self._durable = 0
         self._failure: AelError | None = None
         self._append: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._late: asyncio.Task[None] | None = None
         #: Number of events up to the last end of a step.
         self._last_end = 0
         self._background: asyncio.Task[None] | None = None
@@ -89,6 +95,18 @@ class EmbeddedHost:
             self._ended[StepKey(event.step_id, event.index)] = event
         if self._on_event is not None:
             self._on_event(self._execution_id, event)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_LATEST, self._start_late)
+
+    def _start_late(self) -> None:
+        self._timer = None
+        if self._durable < len(self.events):
+            self._late = asyncio.get_running_loop().create_task(self._commit_late())
+
+    async def _commit_late(self) -> None:
+        # A failure is kept, and raised to whoever commits next.
+        with suppress(AelError):
+            await self.commit()
 
     async def commit(self) -> None:
         """See `Host.commit`; raises what the journal raised, now and ever after."""
