@@ -19,6 +19,8 @@ def result_of(answer: Answer, version: str, *, is_modern: bool) -> dict[str, Any
     if answer.raw is not None:
         result = dict(answer.raw)
         result.setdefault("content", [])
+        if not isinstance(result.get("_meta", {}), dict):
+            del result["_meta"]
     elif answer.error is not None:
         result = _failure(answer.error, answer.meta)
     else:
