@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ael.app.build import step_timeout
-from ael.app.settings import ExecutionSection, Settings, load_settings
+from ael.app.config_file import ExecutionSection
+from ael.app.settings import Settings, load_settings
 from ael.errors import ConfigInvalid, Problem
 
 Write = Callable[..., Path]

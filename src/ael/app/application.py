@@ -14,10 +14,11 @@ from typing import Self
 import msgspec
 
 from ael.app.build import Parts, build
+from ael.app.config_file import ConfigFile
 from ael.app.definitions import Definitions, Prepared
 from ael.app.doctor import Check, check_installation
 from ael.app.secrets import input_secrets, recorded_secrets
-from ael.app.settings import ConfigFile, Settings
+from ael.app.settings import Settings
 from ael.app.tool_check import check_tools
 from ael.engine.engine import Request, new_execution_id, new_seed
 from ael.engine.preview import Preview, PreviewStep, preview

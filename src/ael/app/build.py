@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ael.app.config_file import ExecutionSection
 from ael.app.definitions import Definitions
 from ael.app.origins import last_seen, tool_pins
 from ael.app.plan_cache import PlanCache
-from ael.app.settings import ExecutionSection, Settings
+from ael.app.settings import Settings
 from ael.engine.engine import Engine, EngineOptions
 from ael.journal import Journal
 from ael.journal.memory import MemoryJournal

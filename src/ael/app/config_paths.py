@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, Union, get_args, get_origin
 
 import msgspec
 
-from ael.app.settings import ConfigFile
+from ael.app.config_file import ConfigFile
 from ael.errors import ConfigInvalid, ConfigPathInvalid, nearest
 from ael.values import JSONValue
 from ael.workflow.yaml_reader import Reader, Unreadable, join, record_fields

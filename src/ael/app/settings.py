@@ -7,60 +7,26 @@ values after parsing, so they can never add structure. Without a file no YAML is
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from typing import Literal
 
 import msgspec
 
-from ael import __version__
+from ael.app.config_file import ConfigFile, NativeTools
+from ael.app.config_parsing import SHORTEST_SECRET, parse_config, servers_of
 from ael.app.native_tools import NATIVE, SECRETS, native_server, out_of_bounds
-from ael.app.secret_forms import SECRET_KEYS, VARIABLE, secret_texts
-from ael.errors import ConfigInvalid, Location, Problem, nearest
-from ael.observe.masking import Masker
+from ael.errors import ConfigInvalid, Problem, nearest
 from ael.sandbox.contract import Limits
 from ael.tools.servers import ServerConfig
-from ael.workflow.model import RetryPolicy
-from ael.workflow.yaml_reader import MAX_TEXT, Node, Reader, Unreadable, join
+from ael.workflow.yaml_reader import MAX_TEXT
 
 FILE_NAME = "ael-config.yaml"
 _JOURNAL_NAME = "ael.db"
-#: A token of RFC 9110, section 5.6.2.
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-
-#: Secrets are masked from this length on.
-_SHORTEST_SECRET = 8
-
-#: Smallest values of numbers in the file; those under `_ABOVE_ZERO` may be any fraction above it.
-_AT_LEAST = {
-    "execution.max_concurrent": 1,
-    "execution.queue_limit": 0,
-    "execution.max_parallel_steps": 1,
-    "execution.max_steps": 1,
-    "execution.retention.days": 0,
-    "execution.retention.count": 0,
-    "execution.retry.max_attempts": 1,
-    "execution.retry.initial_delay": 0,
-    "execution.retry.max_delay": 0,
-    "execution.retry.backoff_multiplier": 1,
-    "execution.retry.jitter": 0,
-    "python_exec.max_memory": 16 * 1024 * 1024,
-    "python_exec.max_tool_calls": 0,
-    "python_exec.max_output": 1024,
-    "python_exec.max_workers": 1,
-    "logging.options.truncate_at": 0,
-    "telemetry.metrics_port": 1,
-}
-_ABOVE_ZERO = ("execution.default_timeout", "execution.step_timeout", "python_exec.timeout")
-_SERVER_AT_LEAST = {"max_result_bytes": 1, "max_concurrency": 1}
-_SERVER_ABOVE_ZERO = ("timeout", "startup_timeout")
-
 #: Path → the variable that wins over it.
 _OVERRIDES = {
     "logging.level": "LOG_LEVEL",
@@ -72,170 +38,6 @@ _OVERRIDES = {
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _SPOKEN_LEVELS = {"WARN": "WARNING", "FATAL": "CRITICAL"}
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
-
-
-class _Section(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of the sections of the file."""
-
-
-class ServerSection(_Section, frozen=True, kw_only=True):
-    """`server`: how AEL introduces itself."""
-
-    name: str = "ael"
-    version: str = __version__
-
-
-class McpSection(_Section, frozen=True, kw_only=True):
-    """`mcp`: the servers whose tools workflows call, and how AEL serves."""
-
-    servers: dict[str, ServerConfig] = {}
-    expose_tools: Literal["all", "none"] | tuple[str, ...] = "all"
-    tool_names: Literal["canonical", "safe"] = "canonical"
-    authoring: bool = False
-    config_tools: bool = False
-
-
-class NativeTools(_Section, frozen=True, kw_only=True):
-    """`tools.native` in its long form."""
-
-    #: Names, groups or patterns of tools; none: all.
-    enabled: tuple[str, ...] = ()
-    #: The only directory that file tools reach; `workspace` beside the configuration.
-    workspace: str | None = None
-
-
-class ToolsSection(_Section, frozen=True, kw_only=True):
-    """`tools`."""
-
-    builtins: tuple[str, ...] = ("python_exec",)
-    #: The same as `mcp.servers`.
-    mcp_servers: dict[str, ServerConfig] = {}
-    native: bool | NativeTools = False
-
-
-class WorkflowsSection(_Section, frozen=True, kw_only=True):
-    """`workflows`: where registered ones are."""
-
-    directory: str | None = None
-    directories: tuple[str, ...] = ()
-    hot_reload: bool = True
-
-
-class Retention(_Section, frozen=True, kw_only=True):
-    """`execution.retention`: what is kept; None keeps all."""
-
-    days: int | None = None
-    count: int | None = None
-
-
-class ExecutionSection(_Section, frozen=True, kw_only=True):
-    """`execution`: limits and defaults; seconds."""
-
-    max_concurrent: int = 10
-    queue_limit: int = 1000
-    parallel: bool = True
-    max_parallel_steps: int = 8
-    default_timeout: float | None = None
-    step_timeout: float | None = None
-    max_steps: int = 1000
-    #: Bytes of all steps' outputs together.
-    max_output: int = 256 * 1024 * 1024
-    retention: Retention = Retention()
-    on_disconnect: Literal["cancel", "continue"] = "cancel"
-    retry: RetryPolicy = RetryPolicy()
-    durability: Literal["off", "lazy", "commit", "fsync"] = "commit"
-    journal: str | None = None
-
-
-class PythonExecSection(_Section, frozen=True, kw_only=True):
-    """`python_exec`: limits of code steps; seconds and bytes."""
-
-    timeout: float = 30.0
-    max_memory: int = 512 * 1024 * 1024
-    max_tool_calls: int = 10
-    allowed_imports: tuple[str, ...] = ()
-    max_output: int = 16 * 1024 * 1024
-    isolation: Literal["execution", "step"] = "execution"
-    boundary: Literal["kernel", "process"] = "kernel"
-    max_workers: int | None = None
-    clock: Literal["step", "real"] = "step"
-
-
-class LogComponents(_Section, frozen=True, kw_only=True):
-    """`logging.components`: what is logged."""
-
-    workflow: bool = True
-    step: bool = True
-    tool: bool = True
-    sandbox: bool = True
-
-
-class LogOptions(_Section, frozen=True, kw_only=True):
-    """`logging.options`."""
-
-    show_params: bool = False
-    show_results: bool = False
-    truncate_at: int = 1000
-
-
-class LoggingSection(_Section, frozen=True, kw_only=True):
-    """`logging`."""
-
-    #: None: INFO where AEL serves, WARNING in a command that ends by itself.
-    level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] | None = None
-    format: Literal["text", "json"] = "text"
-    components: LogComponents = LogComponents()
-    options: LogOptions = LogOptions()
-
-
-class SecuritySection(_Section, frozen=True, kw_only=True):
-    """`security`."""
-
-    allowed_hosts: tuple[str, ...] = ()
-    blocked_hosts: tuple[str, ...] = ()
-    #: Environment variables that templates may read as `env.NAME`.
-    template_env: tuple[str, ...] = ()
-
-
-class Oidc(_Section, frozen=True, kw_only=True):
-    """`auth.oidc`."""
-
-    issuer: str
-    audience: str
-    jwks_url: str | None = None
-
-
-class AuthSection(_Section, frozen=True, kw_only=True):
-    """`auth`."""
-
-    required: bool = False
-    oidc: Oidc | None = None
-
-
-class TelemetrySection(_Section, frozen=True, kw_only=True):
-    """`telemetry`."""
-
-    enabled: bool = False
-    endpoint: str | None = None
-    metrics: bool = True
-    metrics_port: int | None = None
-    traces: bool = True
-    include_payloads: bool = False
-
-
-class ConfigFile(_Section, frozen=True, kw_only=True):
-    """The whole file."""
-
-    server: ServerSection = ServerSection()
-    mcp: McpSection = McpSection()
-    tools: ToolsSection = ToolsSection()
-    workflows: WorkflowsSection = WorkflowsSection()
-    execution: ExecutionSection = ExecutionSection()
-    python_exec: PythonExecSection = PythonExecSection()
-    logging: LoggingSection = LoggingSection()
-    security: SecuritySection = SecuritySection()
-    auth: AuthSection = AuthSection()
-    telemetry: TelemetrySection = TelemetrySection()
 
 
 class Listening(msgspec.Struct, frozen=True, kw_only=True):
@@ -309,14 +111,14 @@ def load_settings(
             journal=journal,
         )
     secrets: list[str] = []
-    config = _overridden(_parse(found.text, found.path, env, secrets), env)
+    config = _overridden(parse_config(found.text, found.path, env, secrets), env)
     base = found.path.resolve().parent
     directories, journal = _directories(config, base), _journal(config, base, state, env)
     native = _native(config, base, out_of_bounds(base, found.path, directories, journal, state), env)
-    servers = {name: _absolute(server, base) for name, server in _servers(config).items()}
+    servers = {name: _absolute(server, base) for name, server in servers_of(config).items()}
     if config.tools.native:
         servers[NATIVE] = native
-        secrets += [native.env[name] for name in SECRETS if len(native.env.get(name, "")) >= _SHORTEST_SECRET]
+        secrets += [native.env[name] for name in SECRETS if len(native.env.get(name, "")) >= SHORTEST_SECRET]
     return Settings(
         file=config,
         path=found.path,
@@ -394,7 +196,7 @@ def check_config(text: bytes, path: Path, environment: Mapping[str, str] | None 
     """
     env = os.environ if environment is None else environment
     unset: list[Problem] = []
-    _parse(text, path, env, [], unset)
+    parse_config(text, path, env, [], unset)
     return unset
 
 
@@ -402,7 +204,7 @@ def read_config(text: bytes, path: Path, environment: Mapping[str, str] | None =
     """Return what a text means, and the secrets that variables brought; raises `ConfigInvalid`."""
     env = os.environ if environment is None else environment
     secrets: list[str] = []
-    return _overridden(_parse(text, path, env, secrets), env), secrets
+    return _overridden(parse_config(text, path, env, secrets), env), secrets
 
 
 def environment_overrides(environment: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -606,219 +408,3 @@ def _absolute(server: ServerConfig, base: Path) -> ServerConfig:
     if words and "/" in words[0] and not words[0].startswith("/"):
         server = msgspec.structs.replace(server, command=shlex.join([str(base / words[0]), *words[1:]]))
     return server
-
-
-# -- parsing ----------------------------------------------------------------------------------------------------------
-
-
-def _parse(
-    text: bytes, path: Path, env: Mapping[str, str], secrets: list[str], unset: list[Problem] | None = None
-) -> ConfigFile:
-    """Return the configuration; variables that are not set go to `unset` where it is given, else they are errors."""
-    try:
-        reader = Reader(text, str(path))
-        if reader.is_empty():
-            return ConfigFile()
-        root = reader.root()
-    except Unreadable as error:
-        raise ConfigInvalid(error.problems) from error
-    seen: set[int] = set()
-    for node, keys in _scalars(root, ()):
-        # An alias is the same node again: filling it twice would read `$${X}` as a variable after all.
-        if id(node) not in seen:
-            seen.add(id(node))
-            _fill(reader, node, keys, env, secrets, may_lack=unset is not None)
-    unfilled = list(reader.problems)
-    if unset is not None:
-        unset += [one for one in unfilled if one.severity == "warning"]
-    config = reader.read_record(root, ConfigFile, "")
-    if config is not None:
-        _check_numbers(config, reader)
-        _check_servers(config, reader)
-    # A value that could not be filled is wrong for one reason only, whatever else its emptiness breaks.
-    known = {problem.location for problem in unfilled}
-    later = reader.problems[len(unfilled) :]
-    errors = [one for one in unfilled if one.severity == "error"]
-    errors += [one for one in later if one.severity == "error" and one.location not in known]
-    if config is None and not errors and unset:
-        return ConfigFile()
-    if errors or config is None:
-        raise ConfigInvalid(_masked(errors, secrets))
-    return config
-
-
-def _masked(problems: list[Problem], secrets: list[str]) -> list[Problem]:
-    """Return problems in file order, without the values that variables brought."""
-    masker = Masker(secrets)
-    problems.sort(key=lambda one: (one.location.line, one.location.column) if one.location else (0, 0))
-    return [
-        msgspec.structs.replace(one, message=masker.text(one.message), suggestion=masker.text(one.suggestion))
-        for one in problems
-    ]
-
-
-def _scalars(node: Node, keys: tuple[str, ...]) -> Iterator[tuple[Node, tuple[str, ...]]]:
-    if node.id == "mapping":
-        for key, value in node.value:
-            yield from _scalars(value, (*keys, key.value))
-    elif node.id == "sequence":
-        for item in node.value:
-            yield from _scalars(item, keys)
-    else:
-        yield node, keys
-
-
-def _fill(
-    reader: Reader,
-    node: Node,
-    keys: tuple[str, ...],
-    env: Mapping[str, str],
-    secrets: list[str],
-    *,
-    may_lack: bool = False,
-) -> None:
-    """Replace `${VAR}` in one value; what variables bring is text, or a number where it stands alone."""
-    text: str = node.value
-    # What is written out is masked as well.
-    secrets += [secret for secret in secret_texts(keys, text) if len(secret) >= _SHORTEST_SECRET]
-    if "$" not in text:
-        return
-    is_secret = bool(SECRET_KEYS & set(keys))
-
-    def value_of(match: re.Match[str]) -> str:
-        dollar, name, operator, argument, stray = match.groups()
-        if dollar:
-            return "$"
-        if stray:
-            reader.problem(node, "'${' begins no variable", "Write ${NAME}, or $${ for a dollar and a brace.")
-            return ""
-        value = env.get(name)
-        if value:
-            if is_secret and len(value) >= _SHORTEST_SECRET:
-                secrets.append(value)
-            return value
-        if operator == ":-":
-            return str(argument)
-        message = argument if operator == ":?" and argument else f"the variable {name} is not set, or empty"
-        hint = f"Set {name} in the environment, or write ${{{name}:-default}}."
-        reader.problem(node, message, hint, warning=may_lack)
-        return ""
-
-    filled: Any = VARIABLE.sub(value_of, text)
-    node.value = filled
-    if VARIABLE.fullmatch(text) is None or is_secret:
-        # A text with a variable in it stays text, whatever it looks like.
-        node.style = node.style or '"'
-
-
-# -- checking ---------------------------------------------------------------------------------------------------------
-
-
-def _wrong(reader: Reader, path: str, message: str, suggestion: str = "") -> None:
-    """Add a problem at the value of `path`."""
-    line, column = reader.marks.get(path, (1, 1))
-    reader.problems.append(
-        Problem(
-            message=message,
-            suggestion=suggestion,
-            path=path,
-            location=Location(file=reader.file, line=line, column=column),
-            source_line=reader.lines[line - 1] if line <= len(reader.lines) else "",
-        )
-    )
-
-
-def _check_numbers(config: ConfigFile, reader: Reader) -> None:
-    for path, least in _AT_LEAST.items():
-        _check_number(reader, path, _value_at(config, path), least)
-    for path in _ABOVE_ZERO:
-        _check_number(reader, path, _value_at(config, path), None)
-    port = config.telemetry.metrics_port
-    if port is not None and port > 65535:
-        _wrong(reader, "telemetry.metrics_port", "'metrics_port' is at most 65535")
-
-
-def _check_number(reader: Reader, path: str, value: float | None, least: int | None) -> None:
-    """Report a value below `least`, or one that is not above zero where that is None."""
-    if value is None or (value >= least if least is not None else value > 0):
-        return
-    limit = f"at least {least}" if least is not None else "above 0"
-    _wrong(reader, path, f"'{path.rsplit('.', 1)[-1]}' is {limit}, not {value:g}")
-
-
-def _value_at(config: ConfigFile, path: str) -> float | None:
-    value: Any = config
-    for name in path.split("."):
-        value = getattr(value, name)
-    found: float | None = value
-    return found
-
-
-def _check_servers(config: ConfigFile, reader: Reader) -> None:
-    sections = (("mcp.servers", config.mcp.servers), ("tools.mcp_servers", config.tools.mcp_servers))
-    for section, servers in sections:
-        for name, server in servers.items():
-            _check_server(name, server, join(section, name), reader)
-    for name, server in config.tools.mcp_servers.items():
-        if config.mcp.servers.get(name, server) != server:
-            message = f"server '{name}' is defined differently in mcp.servers and tools.mcp_servers"
-            _wrong(reader, join("tools.mcp_servers", name), message, "Keep one of them.")
-
-
-def _check_server(name: str, server: ServerConfig, path: str, reader: Reader) -> None:
-    if not name or "__" in name:
-        _wrong(reader, path, f"the server name '{name}' is empty or holds '__'", "Use one `_`.")
-    if name == NATIVE:
-        message = f"'{NATIVE}' is the name of the tools that come with AEL"
-        _wrong(reader, path, message, "Give it another name; `tools.native: true` offers AEL's own tools.")
-    if (server.command is None) == (server.url is None):
-        _wrong(reader, path, f"server '{name}' needs exactly one of 'command' and 'url'")
-    _check_reach(name, server, path, reader)
-    if server.command is not None:
-        try:
-            words = shlex.split(server.command)
-        except ValueError as error:
-            _wrong(
-                reader, f"{path}.command", f"the command is not split like a shell would: {error}", "Close the quote."
-            )
-        else:
-            if not words:
-                _wrong(reader, f"{path}.command", "the command is empty", "Name a program.")
-    for key, least in _SERVER_AT_LEAST.items():
-        _check_number(reader, f"{path}.{key}", getattr(server, key), least)
-    for key in _SERVER_ABOVE_ZERO:
-        _check_number(reader, f"{path}.{key}", getattr(server, key), None)
-
-
-def _check_reach(name: str, server: ServerConfig, path: str, reader: Reader) -> None:
-    """Check the URL of a server and its headers, and that nothing is set that its kind of server ignores."""
-    if server.url is None:
-        wrong = "headers" if server.headers else "transport" if server.transport in {"http", "sse"} else ""
-        if wrong and server.command is not None:
-            _wrong(reader, f"{path}.{wrong}", f"server '{name}' is a process: '{wrong}' is for servers with a 'url'")
-        return
-    if server.command is not None:
-        return
-    for key in ("args", "env", "cwd"):
-        if getattr(server, key):
-            _wrong(reader, f"{path}.{key}", f"server '{name}' is reached by its 'url': '{key}' is for a 'command'")
-    if server.transport == "stdio":
-        _wrong(reader, f"{path}.transport", "a server with a 'url' is reached by 'http' or 'sse'")
-    try:
-        parts = urlsplit(server.url)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        usable = False
-    if not usable or not server.url.isprintable() or " " in server.url:
-        _wrong(reader, f"{path}.url", "the URL is not usable", "Write it in full: https://host/mcp")
-    elif parts.username is not None or parts.password is not None:
-        _wrong(reader, f"{path}.url", "the URL holds credentials, which errors would show", "Use `headers`.")
-    for header, value in server.headers.items():
-        if not _HEADER_NAME.fullmatch(header) or not value.isascii() or not value.isprintable():
-            message = f"the header '{header}' cannot be sent: names are tokens, values are printable ASCII"
-            _wrong(reader, f"{path}.headers", message)
-
-
-def _servers(config: ConfigFile) -> dict[str, ServerConfig]:
-    """Merge the two sections that name servers; they were checked to agree."""
-    return {**config.mcp.servers, **config.tools.mcp_servers}
