@@ -97,6 +97,7 @@ def test_records_are_encoded_with_what_is_large_in_them() -> None:
         ToolReturned(at=1, step_id="s", attempt=1, call=1, tool="t", duration_ms=1.5, result={"rows": rows})
     ]
     events += [StepSucceeded(at=2, step_id="s", output=rows, duration_ms=2)]
+    events += [StepSucceeded(at=2, step_id="s", output="x" * 500_000, duration_ms=2)]
     assert bulk.encode_all(events) == msgspec.json.encode(events)
 
 

@@ -1,16 +1,18 @@
 """OUTSIDE: every tool that a workflow can call, and the one way to call it.
 
-    catalog   names → ToolRef; what the connected servers offer
-    gateway   the choke point: scope → schema → record → call → record
-    last_seen names of servers that may be down
-    pins      definitions as they were accepted
-    schemas   values against schemas that may describe a check without end
-    servers   one owner task per MCP server: start, restart, stop
-    client    an MCP session, in both protocol eras
-    jsonrpc   requests and answers, whatever carries them
-    stdio     carries them as lines of a process
-    http      carries them over HTTP, by the SDK
-    scripted  a tool source that answers from a script, for tests
+    catalog      names → ToolRef; what the connected servers offer
+    gateway      the choke point: scope → schema → record → call → record
+    last_seen    names of servers that may be down
+    pins         definitions as they were accepted
+    schemas      values against schemas that may describe a check without end
+    servers      one owner task per MCP server: start, restart, stop
+    offers       what a server lists, the usable tools apart from the broken
+    connections  how a server is reached, and why it could not be
+    client       an MCP session, in both protocol eras
+    jsonrpc      requests and answers, whatever carries them
+    stdio        carries them as lines of a process (lines), whose last words are kept (stderr)
+    http         carries them over HTTP, by the SDK
+    scripted     a tool source that answers from a script, for tests
 
 Above stand the steps; the recorder is handed in, so this room knows no journal.
 """

@@ -154,7 +154,8 @@ def encode_all(records: Sequence[msgspec.Struct]) -> bytes:
 
 def _encode_record(record: msgspec.Struct) -> bytes:
     fields = ((name, getattr(record, name)) for name in record.__struct_fields__)
-    heavy = {name: msgspec.Raw(encode(value)) for name, value in fields if is_large(value)}
+    # A text is written in one go, whatever its length.
+    heavy = {name: msgspec.Raw(encode(one)) for name, one in fields if type(one) is not str and is_large(one)}
     return _encode(msgspec.structs.replace(record, **heavy) if heavy else record)
 
 
