@@ -17,7 +17,9 @@ BODIES = {name: json.dumps(answer) for name, answer in ANSWERS.items()}
 TOOLS: list[dict[str, object]] = [
     {"name": name, "inputSchema": OBJECT, "annotations": READ_ONLY} for name in ("text", "json")
 ]
-TOOLS.append({"name": "rows", "inputSchema": OBJECT, "annotations": READ_ONLY, "outputSchema": CHECKED})
+ROWS_TOOL: dict[str, object] = {"name": "rows", "inputSchema": OBJECT, "annotations": READ_ONLY}
+# More than that is checked in a process of its own, which is another matter.
+TOOLS.append(ROWS_TOOL | ({"outputSchema": CHECKED} if SIZE <= 10_000_000 else {}))
 ABOUT = {"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "large", "version": "1"}}
 
 for line in sys.stdin:

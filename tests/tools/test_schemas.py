@@ -54,8 +54,8 @@ async def test_a_schema_that_is_none_says_so_wherever_it_is_read() -> None:
 
 def test_large_values_count_as_work() -> None:
     assert not may_take_long(10, {"a": 1, "b": ["text"] * 1000})
-    assert may_take_long(10, ["text"] * 500_000)
-    assert may_take_long(10, "x" * 64_000_000)
+    assert may_take_long(40, ["text"] * 500_000)
+    assert may_take_long(40, "x" * 64_000_000)
     assert parts_of({"anyOf": [{"const": at} for at in range(100_000)]}) is None
     nested: dict[str, Any] = {}
     for _ in range(5000):
