@@ -85,6 +85,27 @@ async def test_two_files_of_one_name_and_version_keep_the_first_and_are_told(pro
         assert (await raw.call("workflow:quick"))["structuredContent"] == {"greeting": "hello you"}
 
 
+async def test_a_mounted_directory_is_followed_behind_its_links_and_what_is_hidden_is_not_read(project, ael) -> None:
+    """As ConfigMaps are mounted: files are links into a hidden directory, which a link names that is replaced."""
+    mount = project.root / "workflows"
+    for turn, word in enumerate(("hello", "bye")):
+        (mount / f"..{turn}").mkdir()
+        (mount / f"..{turn}" / "linked.yaml").write_text(
+            project.quick.replace("quick", "linked").replace("hello", word)
+        )
+    (mount / "..data").symlink_to("..0")
+    (mount / "linked.yaml").symlink_to("..data/linked.yaml")
+    async with project.raw() as raw:
+        assert await names(raw) == ["workflow:linked", "workflow:quick"]
+        assert (await raw.call("workflow:linked"))["structuredContent"] == {"greeting": "hello you"}
+        (mount / "..new").symlink_to("..1")
+        (mount / "..new").rename(mount / "..data")
+        while (await raw.call("workflow:linked"))["structuredContent"] != {"greeting": "bye you"}:
+            await asyncio.sleep(0.02)
+    assert "ERROR" not in project.errors
+    assert ael("list", "--json").stdout.count('"name": "linked"') == 1
+
+
 async def test_older_versions_are_called_by_their_number_only(project) -> None:
     project.write("old.yaml", project.quick.replace("1.0", "0.9").replace("hello", "old"))
     async with project.raw() as raw:

@@ -96,12 +96,12 @@ class Definitions:
                 known.add(_identity(child))
 
     def files(self) -> list[Path]:
-        """Return every workflow file of the registered directories, sorted."""
+        """Return every workflow file of the registered directories, sorted; what is hidden (`.git`) holds none."""
         found: list[Path] = []
         for directory in self.directories:
             if directory.is_dir():
                 found += [path for path in directory.rglob("*") if path.suffix in SUFFIXES and path.is_file()]
-        return sorted(found)
+        return sorted(path for path in found if not _is_hidden(path, self.directories))
 
     async def _registered(self, reference: str) -> Prepared:
         if self._known is not None:
@@ -161,6 +161,15 @@ class Definitions:
             facts = dict(zip(blocks, found, strict=True))
         plan = make_plan(definition, blocks, facts)
         return msgspec.structs.replace(plan, warnings=(*warnings, *plan.warnings))
+
+
+def _is_hidden(path: Path, directories: Iterable[Path]) -> bool:
+    return any(
+        part.startswith(".")
+        for directory in directories
+        if path.is_relative_to(directory)
+        for part in path.relative_to(directory).parts
+    )
 
 
 def name_in(path: str) -> str:

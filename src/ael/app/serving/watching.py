@@ -39,6 +39,8 @@ def _files(directory: str) -> Iterator[tuple[str, os.stat_result]]:
     except OSError:
         return
     for entry in entries:
+        if entry.name.startswith("."):
+            continue
         try:
             if entry.name.endswith(SUFFIXES):
                 if entry.is_file():
