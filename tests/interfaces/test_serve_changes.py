@@ -67,11 +67,9 @@ async def test_a_storm_of_saves_ends_in_what_was_saved_last(project) -> None:
                     f"w{number}.yaml", project.quick.replace("quick", f"w{number}").replace("1.0", f"1.{turn}")
                 )
             assert len(await names(raw)) == 101
-        while (await raw.call("workflow:w99"))["_meta"]["workflow_version"] != "1.19":
-            await asyncio.sleep(0.02)
         for number in range(100):
-            result = await raw.call(f"workflow:w{number}")
-            assert result["_meta"]["workflow_version"] == "1.19"
+            while (await raw.call(f"workflow:w{number}"))["_meta"]["workflow_version"] != "1.19":
+                await asyncio.sleep(0.02)
 
 
 async def test_two_files_of_one_name_and_version_keep_the_first_and_are_told(project) -> None:
