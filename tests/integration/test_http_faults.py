@@ -71,6 +71,10 @@ async def test_wrong_headers_are_refused_with_the_status_that_says_which(door: A
     for sent, headers, statuses in cases:
         response = await door.post(sent, **headers)
         assert response.status_code in statuses, (headers, response.status_code, response.text[:200])
+    pages = [("Origin", "http://evil.example"), ("Origin", "http://127.0.0.1")]
+    usual = [("Content-Type", "application/json"), ("Accept", "application/json, text/event-stream")]
+    for two in (pages, pages[::-1]):
+        assert (await door.client.post(door.url, content=PING, headers=[*usual, *two])).status_code == 403
     assert (await door.ask("tools/call", name="workflow_greet", arguments={}))["isError"] is False
 
 

@@ -34,7 +34,10 @@ class Guard:
         """See ASGI."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        why = self.refusal(dict(scope["headers"]))
+        headers = dict(scope["headers"])
+        twice = any(sum(name == one for name, _ in scope["headers"]) > 1 for one in (b"host", b"origin"))
+        # Which of two counts is nobody's to guess.
+        why = "a request has one Host and one Origin" if twice else self.refusal(headers)
         if why:
             return await _refuse(why, send)
         presence = scope[self._presence_key] = Presence()
