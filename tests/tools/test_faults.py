@@ -301,7 +301,7 @@ async def test_a_server_that_did_not_start_is_tried_again_by_a_later_need(throug
 
 
 async def test_a_failed_server_does_not_keep_calls_of_others_waiting(through, hostile) -> None:
-    call = through(dead=hostile("silent", startup_timeout=0.5), s=hostile("plain"))
+    call = through(dead=hostile("silent", startup_timeout=1.5), s=hostile("plain"))
     assert (await call("act", n=1))["got"] == {"n": 1}
     call.servers["dead"]._retry_at = 0.0
     assert (await call("act", n=1))["got"] == {"n": 1}
