@@ -54,8 +54,15 @@ async def test_what_a_client_left_alone_is_cancelled_or_goes_on(project, ael, ch
     assert executions(ael)[0]["status"] == {"cancel": "cancelled", "continue": "completed"}[choice]
 
 
-@pytest.mark.parametrize("era", ["handshake", "modern"])
-@pytest.mark.parametrize("choice", ["cancel", "continue"])
+@pytest.mark.parametrize(
+    ("era", "choice"),
+    [
+        ("handshake", "cancel"),
+        ("modern", "cancel"),
+        ("modern", "continue"),
+        pytest.param("handshake", "continue", marks=pytest.mark.slow),
+    ],
+)
 async def test_a_dropped_request_of_http_is_cancelled_or_goes_on(project, ael, era: str, choice: str) -> None:
     project.configure({"execution": {"on_disconnect": choice}})
     project.write("slow.yaml", SLOW.replace("600", "600" if choice == "cancel" else "1"))
@@ -91,8 +98,15 @@ async def opened(client, url: str, era: str) -> tuple[dict[str, str], dict[str, 
     return headers, {}
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-@pytest.mark.parametrize("transport", ["stdio", "http"])
+@pytest.mark.parametrize(
+    ("number", "code", "transport"),
+    [
+        (signal.SIGINT, 130, "stdio"),
+        (signal.SIGTERM, 143, "http"),
+        pytest.param(signal.SIGTERM, 143, "stdio", marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, 130, "http", marks=pytest.mark.slow),
+    ],
+)
 async def test_a_signal_puts_what_runs_on_record_before_the_server_ends(
     project, ael, number: int, code: int, transport: str
 ) -> None:

@@ -70,7 +70,6 @@ async def test_what_an_agent_called_is_on_record_like_any_execution(project, ael
     assert [(row["workflow"], row["status"]) for row in rows] == [("quick", "completed"), ("tool-call", "completed")]
     named = ael("executions", "list", "--workflow", "quick", "--status", "completed", "--since", "1h").stdout
     assert re.fullmatch(r"exec-\w+  completed  \S+  quick 1.0\n", named)
-    assert ael("executions", "list", "--until", "1h").stdout == ""
     assert ael("executions", "list", "--since", "2000-01-01", "--until", "2001-01-01T00:00Z").stdout == ""
     assert "is no time" in ael("executions", "list", "--since", "yesterday").stderr
     assert "for mcp:raw" in ael("executions", "show", rows[0]["execution_id"]).stdout
