@@ -6,22 +6,21 @@ written inside the workflow directories only, whole or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 from typing import Any
 
 import msgspec
 
 from ael.app.application import App, Prepared
 from ael.app.definitions import MAX_FILE
+from ael.app.serving.builtin import BuiltinTools, builtin_tool, problem_shown
 from ael.app.serving.files import create_file, delete_file, replace_file
 from ael.app.serving.names import WORKFLOW
 from ael.app.serving.runs import Runs
-from ael.app.serving.served import Answer, Caller, ServedTool
+from ael.app.serving.served import Answer, Caller
 from ael.app.serving.workflows import WorkflowTools
 from ael.app.tool_check import check_tools
 from ael.app.tools import find, list_tools
-from ael.errors import ParamInvalid, Problem, ProblemsError, ToolUnavailable, WorkflowInvalid, did_you_mean
+from ael.errors import Problem, ProblemsError, ToolUnavailable, WorkflowInvalid, did_you_mean
 from ael.observe.masking import Masker
 from ael.values import JSONValue
 from ael.workflow.load import load_text
@@ -32,12 +31,9 @@ _DEFINITION = {"type": "string", "description": "The whole workflow file, YAML. 
 _NAME = {"type": "string", "description": "The workflow's name."}
 _VERSION = {"type": "string", "description": "Of several versions this one; without, the latest."}
 
-#: What a tool does with its checked arguments.
-_Work = Callable[[dict[str, Any], Caller], Awaitable[Answer]]
 
-
-class Authoring:
-    """Offers the authoring tools; implements `Provider`."""
+class Authoring(BuiltinTools):
+    """Offers the authoring tools."""
 
     def __init__(self, app: App, runs: Runs, workflows: WorkflowTools) -> None:
         self._app = app
@@ -46,81 +42,69 @@ class Authoring:
         self._masker = Masker(app.settings.secrets)
         reads, writes = {"readOnlyHint": True}, {"readOnlyHint": False, "destructiveHint": False}
         destroys = {"readOnlyHint": False, "destructiveHint": True}
-        self._tools = (
-            _tool("workflow_schema", "Return the JSON Schema of a workflow file.", {}, (), reads, self._schema),
-            _tool(
-                "workflow_validate",
-                "Check a workflow without saving it: every mistake with line, caret and repair, unknown tools too.",
-                {"definition": _DEFINITION},
-                ("definition",),
-                reads,
-                self._validate,
-            ),
-            _tool(
-                "workflow_run",
-                "Run a workflow that is not saved, as it would run once it is.",
-                {"definition": _DEFINITION, "inputs": {"type": "object", "description": "Its inputs."}},
-                ("definition",),
-                destroys,
-                self._run,
-            ),
-            _tool(
-                "workflow_create",
-                "Save a new workflow; it is a tool from then on.",
-                {"definition": _DEFINITION},
-                ("definition",),
-                writes,
-                self._create,
-            ),
-            _tool(
-                "workflow_update",
-                "Replace the file of a workflow; a changed version keeps no copy of the old one.",
-                {"name": _NAME, "definition": _DEFINITION, "version": _VERSION},
-                ("name", "definition"),
-                destroys,
-                self._update,
-            ),
-            _tool(
-                "workflow_delete",
-                "Delete the file of a workflow.",
-                {"name": _NAME, "version": _VERSION},
-                ("name",),
-                destroys,
-                self._delete,
-            ),
-            _tool(
-                "workflow_get",
-                "Return the file of a workflow as it is offered, and what is wrong with it as it is now.",
-                {"name": _NAME, "version": _VERSION},
-                ("name",),
-                reads,
-                self._get,
-            ),
-            _tool(
-                "tool_schema",
-                "Return what a tool that workflows can call takes and gives; without a name, all tools.",
-                {"name": {"type": "string", "description": "The tool, as a workflow names it."}},
-                (),
-                reads,
-                self._tool_schema,
-            ),
+        super().__init__(
+            (
+                builtin_tool(
+                    "workflow_schema", "Return the JSON Schema of a workflow file.", {}, (), reads, self._schema
+                ),
+                builtin_tool(
+                    "workflow_validate",
+                    "Check a workflow without saving it: every mistake with line, caret and repair, unknown tools too.",
+                    {"definition": _DEFINITION},
+                    ("definition",),
+                    reads,
+                    self._validate,
+                ),
+                builtin_tool(
+                    "workflow_run",
+                    "Run a workflow that is not saved, as it would run once it is.",
+                    {"definition": _DEFINITION, "inputs": {"type": "object", "description": "Its inputs."}},
+                    ("definition",),
+                    destroys,
+                    self._run,
+                ),
+                builtin_tool(
+                    "workflow_create",
+                    "Save a new workflow; it is a tool from then on.",
+                    {"definition": _DEFINITION},
+                    ("definition",),
+                    writes,
+                    self._create,
+                ),
+                builtin_tool(
+                    "workflow_update",
+                    "Replace the file of a workflow; a changed version keeps no copy of the old one.",
+                    {"name": _NAME, "definition": _DEFINITION, "version": _VERSION},
+                    ("name", "definition"),
+                    destroys,
+                    self._update,
+                ),
+                builtin_tool(
+                    "workflow_delete",
+                    "Delete the file of a workflow.",
+                    {"name": _NAME, "version": _VERSION},
+                    ("name",),
+                    destroys,
+                    self._delete,
+                ),
+                builtin_tool(
+                    "workflow_get",
+                    "Return the file of a workflow as it is offered, and what is wrong with it as it is now.",
+                    {"name": _NAME, "version": _VERSION},
+                    ("name",),
+                    reads,
+                    self._get,
+                ),
+                builtin_tool(
+                    "tool_schema",
+                    "Return what a tool that workflows can call takes and gives; without a name, all tools.",
+                    {"name": {"type": "string", "description": "The tool, as a workflow names it."}},
+                    (),
+                    reads,
+                    self._tool_schema,
+                ),
+            )
         )
-
-    # -- the Protocol -------------------------------------------------------------------------------------------
-
-    def tools(self) -> Sequence[ServedTool]:
-        """See `Provider.tools`."""
-        return self._tools
-
-    def find(self, name: str) -> ServedTool | None:
-        """See `Provider.find`: they have no other names."""
-        return None
-
-    async def ready(self) -> None:
-        """See `Provider.ready`: at once."""
-
-    def subscribe(self, on_change: Callable[[], None]) -> None:
-        """See `Provider.subscribe`: they never change."""
 
     # -- see ----------------------------------------------------------------------------------------------------
 
@@ -160,13 +144,13 @@ class Authoring:
         try:
             prepared = await self._prepare(arguments["definition"])
         except ProblemsError as error:
-            return Answer(value={"valid": False, "problems": [_shown(one) for one in error.problems]})
+            return Answer(value={"valid": False, "problems": [problem_shown(one) for one in error.problems]})
         problems = [*prepared.warnings, *await check_tools(prepared.plan, self._app.parts.catalog())]
         return Answer(
             value={
                 "valid": all(one.severity == "warning" for one in problems),
                 "name": prepared.plan.workflow.name,
-                "problems": [_shown(one) for one in problems],
+                "problems": [problem_shown(one) for one in problems],
             }
         )
 
@@ -222,53 +206,10 @@ class Authoring:
                 "tool": WORKFLOW + workflow.name,
                 "version": workflow.version,
                 "file": path,
-                "problems": [_shown(one) for one in problems],
+                "problems": [problem_shown(one) for one in problems],
             }
         )
 
     def _found(self, arguments: dict[str, Any]) -> Prepared:
         version = arguments.get("version")
         return self._workflows.registered(arguments["name"] + (f"@{version}" if version else ""))
-
-
-def _tool(
-    name: str,
-    description: str,
-    properties: dict[str, Any],
-    required: tuple[str, ...],
-    annotations: dict[str, bool],
-    work: _Work,
-) -> ServedTool:
-    schema = {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
-    definition = {"description": description, "inputSchema": schema, "annotations": annotations}
-    return ServedTool(name=name, safe_name=name, definition=definition, call=partial(_checked, name, schema, work))
-
-
-async def _checked(
-    name: str, schema: dict[str, Any], work: _Work, arguments: dict[str, JSONValue], caller: Caller
-) -> Answer:
-    """Do the work with arguments that match the schema; raises `ParamInvalid` with all that do not."""
-    properties = schema["properties"]
-    wrong = [f"'{key}' is missing" for key in schema["required"] if key not in arguments]
-    for key, value in arguments.items():
-        if key not in properties:
-            wrong.append(f"'{key}' is unknown")
-        elif not isinstance(value, str if properties[key]["type"] == "string" else dict):
-            wrong.append(f"'{key}' is no {properties[key]['type']}")
-    if wrong:
-        takes = ", ".join(f"{key}{' (required)' if key in schema['required'] else ''}" for key in properties)
-        raise ParamInvalid("; ".join(wrong), suggestion=f"It takes: {takes or 'nothing'}.", tool_name=name)
-    return await work(arguments, caller)
-
-
-def _shown(problem: Problem) -> dict[str, JSONValue]:
-    shown: dict[str, JSONValue] = {"severity": problem.severity, "message": problem.message}
-    if problem.location is not None:
-        shown |= {"line": problem.location.line, "column": problem.location.column}
-    if problem.path:
-        shown["path"] = problem.path
-    if problem.suggestion:
-        shown["suggestion"] = problem.suggestion
-    # With the line and a caret below it.
-    shown["text"] = problem.render()
-    return shown

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import msgspec
 
 from ael.app.application import App
+from ael.app.serving.builtin import BuiltinTools
 from ael.app.serving.runs import Runs
 from ael.app.serving.served import Answer, Caller, ServedTool
 from ael.app.serving.upstream import UpstreamTools
@@ -15,8 +14,8 @@ from ael.engine.engine import new_execution_id
 from ael.values import JSONValue
 
 
-class CodeTool:
-    """Offers `python_exec`; implements `Provider`."""
+class CodeTool(BuiltinTools):
+    """Offers `python_exec`."""
 
     def __init__(self, app: App, runs: Runs, upstream: UpstreamTools) -> None:
         self._app = app
@@ -30,21 +29,7 @@ class CodeTool:
             "annotations": {"readOnlyHint": False, "destructiveHint": True, "openWorldHint": True},
         }
         name = PYTHON_EXEC.name
-        self._tools = (ServedTool(name=name, safe_name=name, definition=definition, call=self._call),)
-
-    def tools(self) -> Sequence[ServedTool]:
-        """See `Provider.tools`."""
-        return self._tools
-
-    def find(self, name: str) -> ServedTool | None:
-        """See `Provider.find`: it has no other name."""
-        return None
-
-    async def ready(self) -> None:
-        """See `Provider.ready`: at once."""
-
-    def subscribe(self, on_change: Callable[[], None]) -> None:
-        """See `Provider.subscribe`: it never changes."""
+        super().__init__([ServedTool(name=name, safe_name=name, definition=definition, call=self._call)])
 
     async def _call(self, arguments: dict[str, JSONValue], caller: Caller) -> Answer:
         await self._upstream.ready()

@@ -6,8 +6,7 @@ streams, never for a port without authentication.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,11 +16,11 @@ from ael.app.application import config_schema
 from ael.app.config_paths import hint_at, parse_path, read_value
 from ael.app.configuration import Draft
 from ael.app.importing import import_servers
+from ael.app.serving.builtin import BuiltinTools, builtin_tool, problem_shown
 from ael.app.serving.served import Answer, Caller, ServedTool
 from ael.app.settings import config_source
-from ael.errors import AelError, ConfigInvalid, ParamInvalid, Problem
+from ael.errors import AelError, ConfigInvalid, Problem
 from ael.values import JSONValue
-from ael.workflow.inputs import make_validator
 
 #: Runs AEL with the configuration of a file; returns why that is not possible now, else nothing.
 Switch = Callable[[Path], Awaitable[str]]
@@ -38,8 +37,8 @@ _CLIENT_FILES = ("claude_desktop_config.json", ".mcp.json", ".claude.json", "mcp
 _Work = Callable[[dict[str, Any]], Awaitable[JSONValue]]
 
 
-class ConfigTools:
-    """Offers the tools of configuration mode; implements `Provider`."""
+class ConfigTools(BuiltinTools):
+    """Offers the tools of configuration mode."""
 
     def __init__(self, named: str | None, switch: Switch) -> None:
         """Take the file that was named and what runs AEL with a configuration; raises `ConfigInvalid`."""
@@ -47,90 +46,77 @@ class ConfigTools:
         self._named = named
         self._draft = Draft(config_source(named))
         self._target = self._draft.path
-        self._tools = (
-            _tool(
-                "config_get",
-                "Return what the configuration says at a path, staged edits included; without a path, all of it. "
-                "Secrets are masked.",
-                {"path": _PATH},
-                (),
-                _READS,
-                self._get,
-            ),
-            _tool(
-                "config_set",
-                "Stage a value at a path, such as mcp.servers.git with {command: mcp-server-git}; without a value, "
-                "stage that nothing stands there. Secrets go into the environment: write ${NAME} for them.",
-                {"path": _PATH, "value": {"description": "A value of any kind."}},
-                ("path",),
-                _STAGES,
-                self._set,
-            ),
-            _tool(
-                "config_validate",
-                "Check the staged configuration: every mistake with line, caret and repair, and variables to set.",
-                {},
-                (),
-                _READS,
-                self._validate,
-            ),
-            _tool("config_diff", "Return the staged edits as a diff.", {}, (), _READS, self._show_diff),
-            _tool(
-                "config_done",
-                "Write the staged configuration, if it is valid, and run with it: the tools then are workflows and "
-                "tools of servers.",
-                {"write_to": {"type": "string", "description": "A file of config_location's places."}},
-                (),
-                _WRITES,
-                self._done,
-            ),
-            _tool(
-                "config_location",
-                "Return where the configuration is written to and the places that AEL searches; with a path or a "
-                "scope, choose one of them.",
-                {
-                    "path": {"type": "string", "description": "One of the places."},
-                    "scope": {"enum": ["project", "user"], "description": "This directory, or the user's home."},
-                },
-                (),
-                _STAGES,
-                self._location,
-            ),
-            _tool("config_reset", "Forget all staged edits.", {}, (), _STAGES, self._reset),
-            _tool("config_schema", "Return the JSON Schema of the configuration.", {}, (), _READS, self._schema),
-            _tool(
-                "import_config",
-                "Stage the servers of another MCP client: of claude_desktop_config.json, .mcp.json, .claude.json, or "
-                "the mcp.json of VS Code or Cursor. Their secrets become references to variables, which are listed.",
-                {
-                    "file": {"type": "string", "description": "The client's file."},
-                    "servers": {
-                        "type": "array",
-                        "items": {"type": "string"},
-                        "description": "Only these; without, all.",
+        super().__init__(
+            (
+                _tool(
+                    "config_get",
+                    "Return what the configuration says at a path, staged edits included; without a path, all of it. "
+                    "Secrets are masked.",
+                    {"path": _PATH},
+                    (),
+                    _READS,
+                    self._get,
+                ),
+                _tool(
+                    "config_set",
+                    "Stage a value at a path, such as mcp.servers.git with {command: mcp-server-git}; without a value, "
+                    "stage that nothing stands there. Secrets go into the environment: write ${NAME} for them.",
+                    {"path": _PATH, "value": {"description": "A value of any kind."}},
+                    ("path",),
+                    _STAGES,
+                    self._set,
+                ),
+                _tool(
+                    "config_validate",
+                    "Check the staged configuration: every mistake with line, caret and repair, and variables to set.",
+                    {},
+                    (),
+                    _READS,
+                    self._validate,
+                ),
+                _tool("config_diff", "Return the staged edits as a diff.", {}, (), _READS, self._show_diff),
+                _tool(
+                    "config_done",
+                    "Write the staged configuration, if it is valid, and run with it: the tools then are workflows and "
+                    "tools of servers.",
+                    {"write_to": {"type": "string", "description": "A file of config_location's places."}},
+                    (),
+                    _WRITES,
+                    self._done,
+                ),
+                _tool(
+                    "config_location",
+                    "Return where the configuration is written to and the places that AEL searches; with a path or a "
+                    "scope, choose one of them.",
+                    {
+                        "path": {"type": "string", "description": "One of the places."},
+                        "scope": {"enum": ["project", "user"], "description": "This directory, or the user's home."},
                     },
-                },
-                ("file",),
-                _STAGES,
-                self._import,
-            ),
+                    (),
+                    _STAGES,
+                    self._location,
+                ),
+                _tool("config_reset", "Forget all staged edits.", {}, (), _STAGES, self._reset),
+                _tool("config_schema", "Return the JSON Schema of the configuration.", {}, (), _READS, self._schema),
+                _tool(
+                    "import_config",
+                    "Stage the servers of another MCP client: of claude_desktop_config.json, .mcp.json, .claude.json, "
+                    "or the mcp.json of VS Code or Cursor. Their secrets become references to variables, which are "
+                    "listed.",
+                    {
+                        "file": {"type": "string", "description": "The client's file."},
+                        "servers": {
+                            "type": "array",
+                            "items": {"type": "string"},
+                            "description": "Only these; without, all.",
+                        },
+                    },
+                    ("file",),
+                    _STAGES,
+                    self._import,
+                ),
+            )
         )
-
-    # -- the Protocol -------------------------------------------------------------------------------------------
-
-    def tools(self) -> Sequence[ServedTool]:
-        """See `Provider.tools`."""
-        return self._tools
-
-    def find(self, name: str) -> ServedTool | None:
-        """See `Provider.find`: they have no other names."""
-        return None
-
-    async def ready(self) -> None:
-        """See `Provider.ready`: at once."""
-
-    def subscribe(self, on_change: Callable[[], None]) -> None:
-        """See `Provider.subscribe`: they never change."""
 
     # -- look ---------------------------------------------------------------------------------------------------
 
@@ -149,7 +135,7 @@ class ConfigTools:
             problems, valid = list(self._draft.validate()), True
         except ConfigInvalid as error:
             problems, valid = list(error.problems), False
-        return {"valid": valid, "problems": [_shown(problem) for problem in problems]}
+        return {"valid": valid, "problems": [problem_shown(problem) for problem in problems]}
 
     # -- stage --------------------------------------------------------------------------------------------------
 
@@ -215,7 +201,7 @@ class ConfigTools:
         if warnings:
             # It cannot be read without them, and they come with the environment of a new process.
             hint = "Set them where AEL is started, and start it again."
-            return {**done, "mode": "configuration", "problems": [_shown(one) for one in warnings], "next": hint}
+            return {**done, "mode": "configuration", "problems": [problem_shown(one) for one in warnings], "next": hint}
         why = await self._switch(target)
         if why:
             return {**done, "next": why}
@@ -242,34 +228,10 @@ def _tool(
     annotations: dict[str, bool],
     work: _Work,
 ) -> ServedTool:
-    schema = {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
-    definition = {"description": description, "inputSchema": schema, "annotations": annotations}
-    return ServedTool(name=name, safe_name=name, definition=definition, call=partial(_checked, name, schema, work))
+    async def answer(arguments: dict[str, Any], _: Caller) -> Answer:
+        return Answer(value=await work(arguments))
 
-
-async def _checked(
-    name: str, schema: dict[str, Any], work: _Work, arguments: dict[str, JSONValue], _: Caller
-) -> Answer:
-    """Do the work with arguments that match the schema; raises `ParamInvalid` with all that do not."""
-    wrong = [
-        f"{'.'.join(map(str, error.instance_path)) or 'arguments'}: {error.message}"
-        for error in make_validator(schema).iter_errors(arguments)
-    ]
-    if wrong:
-        takes = ", ".join(f"{key}{' (required)' if key in schema['required'] else ''}" for key in schema["properties"])
-        raise ParamInvalid("; ".join(wrong), suggestion=f"It takes: {takes or 'nothing'}.", tool_name=name)
-    return Answer(value=await work(arguments))
-
-
-def _shown(problem: Problem) -> dict[str, JSONValue]:
-    shown: dict[str, JSONValue] = {"severity": problem.severity, "message": problem.message}
-    if problem.location is not None:
-        shown |= {"line": problem.location.line, "column": problem.location.column}
-    if problem.suggestion:
-        shown["suggestion"] = problem.suggestion
-    # With the line and a caret below it.
-    shown["text"] = problem.render()
-    return shown
+    return builtin_tool(name, description, properties, required, annotations, answer)
 
 
 def refuse_over_http() -> AelError:
