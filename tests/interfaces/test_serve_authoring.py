@@ -78,6 +78,25 @@ async def test_mistakes_are_told_with_line_caret_and_repair_and_nothing_is_saved
     assert (authored.root / "workflows/quick.yaml").read_text() == authored.quick
 
 
+async def test_a_workflow_that_could_not_be_offered_beside_others_is_not_saved(authored) -> None:
+    authored.write("newer.yaml", authored.quick.replace("1.0", "2.0"))
+    authored.write("snake_case.yaml", authored.quick.replace("quick", "snake_case"))
+    before = sorted((authored.root / "workflows").iterdir())
+    async with authored.raw() as raw:
+        for name in ("snake-case", "Quick"):
+            refused = await raw.call(
+                "workflow_create", {"definition": authored.quick.replace("name: quick", f"name: {name}")}
+            )
+            assert "differ only in case or - and _" in refused["content"][0]["text"]
+        clash = {"name": "quick", "version": "1.0", "definition": authored.quick.replace("1.0", "2.0")}
+        refused = await raw.call("workflow_update", clash)
+        assert "of version '2.0' already" in refused["content"][0]["text"]
+        again = await raw.call("workflow_update", {**clash, "version": "2.0"})
+        assert not again["isError"]
+    assert sorted((authored.root / "workflows").iterdir()) == before
+    assert (authored.root / "workflows/quick.yaml").read_text() == authored.quick
+
+
 async def test_files_outside_of_the_workflow_directories_are_never_touched(authored) -> None:
     outside = authored.root / "elsewhere.yaml"
     outside.write_text(authored.quick.replace("quick", "linked"))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -173,3 +176,36 @@ async def test_clients_of_the_modern_era_are_told_of_changes_by_subscription(pro
                     assert type(event).__name__ == "ToolsListChanged"
                     break
         assert "workflow:new" in {tool.name for tool in (await client.list_tools()).tools}
+
+
+async def test_directories_without_end_and_names_that_are_no_text_stop_nothing(project, ael) -> None:
+    # Deeper than Python's stack, and not yet longer than a path may be.
+    nested = [Path(str(project.root / "workflows") + "/d" * depth) for depth in range(1, 1300)]
+    for path in nested:
+        path.mkdir()
+    # Some file systems refuse such a name; then there is nothing to stumble over.
+    with contextlib.suppress(OSError):
+        (project.root / "workflows" / os.fsdecode(b"\xff.yaml")).write_text(project.quick.replace("quick", "odd"))
+    try:
+        async with project.raw() as raw:
+            assert await names(raw) == ["workflow:quick"]
+            project.write("later.yaml", project.quick.replace("quick", "later"))
+            await told(raw)
+            assert await names(raw) == ["workflow:later", "workflow:quick"]
+        listed = ael("list", "--json").stdout
+    finally:
+        # What clears temporary directories away has a stack too.
+        for path in reversed(nested):
+            path.rmdir()
+    assert '"name": "later"' in listed
+    assert "Traceback" not in project.errors
+
+
+async def test_a_workflow_whose_file_was_never_good_tells_why_by_either_name(project) -> None:
+    project.write("bad.yaml", "name: bad\nversion: 1.0\nsteps: 5\n")
+    async with project.raw() as raw:
+        for name in ("workflow:bad", "workflow_bad", "workflow:bad@1.0"):
+            refused = await raw.call(name)
+            assert "'steps' is a list of steps" in refused["content"][0]["text"]
+        unknown = await raw.ask("tools/call", {"name": "bad"})
+        assert "Unknown tool: bad" in unknown["error"]["message"]

@@ -6,6 +6,7 @@ compiler the next time. Raises `WorkflowNotFound`, `WorkflowInvalid` and its kin
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -96,12 +97,8 @@ class Definitions:
                 known.add(_identity(child))
 
     def files(self) -> list[Path]:
-        """Return every workflow file of the registered directories, sorted; what is hidden (`.git`) holds none."""
-        found: list[Path] = []
-        for directory in self.directories:
-            if directory.is_dir():
-                found += [path for path in directory.rglob("*") if path.suffix in SUFFIXES and path.is_file()]
-        return sorted(path for path in found if not _is_hidden(path, self.directories))
+        """Return every workflow file of the registered directories, sorted."""
+        return sorted(Path(path) for directory in self.directories for path, _ in workflow_files(directory))
 
     async def _registered(self, reference: str) -> Prepared:
         if self._known is not None:
@@ -134,6 +131,10 @@ class Definitions:
 
     async def prepare_file(self, path: str) -> Prepared:
         """Return the plan of one file, without a look at the workflows that its steps run."""
+        if not _is_text(path):
+            shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+            problem = Problem(message=f"the name of the file '{shown}' is not UTF-8", suggestion="Rename it.")
+            raise WorkflowInvalid([problem])
         key, remembered = self._cache.find(path, self._allowed_imports)
         if remembered is not None:
             return Prepared(plan=remembered, file=path, warnings=remembered.warnings)
@@ -163,13 +164,42 @@ class Definitions:
         return msgspec.structs.replace(plan, warnings=(*warnings, *plan.warnings))
 
 
-def _is_hidden(path: Path, directories: Iterable[Path]) -> bool:
-    return any(
-        part.startswith(".")
-        for directory in directories
-        if path.is_relative_to(directory)
-        for part in path.relative_to(directory).parts
-    )
+def _is_text(path: str) -> bool:
+    """Return whether a path can be written into messages and records; Linux lets names be any bytes."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def workflow_files(directory: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield the workflow files of a directory and of those in it, with their status.
+
+    What is hidden (`.git`, the halves of a mounted ConfigMap) holds none, and links to directories are not followed.
+    """
+    # No recursion: directories may lie in each other deeper than Python's stack.
+    waiting = [str(directory)]
+    while waiting:
+        for entry in _entries(waiting.pop()):
+            if entry.name.startswith("."):
+                continue
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                elif entry.name.endswith(SUFFIXES) and entry.is_file():
+                    yield entry.path, entry.stat()
+            except OSError:
+                # Gone between two calls, as files are while somebody saves them.
+                continue
+
+
+def _entries(directory: str) -> list[os.DirEntry[str]]:
+    try:
+        return list(os.scandir(directory))
+    except OSError:
+        # It cannot be read, or does not exist (yet): nothing in it is offered.
+        return []
 
 
 def name_in(path: str) -> str:

@@ -177,6 +177,7 @@ class Authoring(BuiltinTools):
         if workflow.name in self._workflows.names:
             message = f"there is a workflow named '{workflow.name}' already"
             raise WorkflowInvalid([Problem(message=message, suggestion="Change it with workflow_update, or rename.")])
+        self._workflows.refuse_clash(workflow)
         directories = self._app.parts.definitions.directories
         path = create_file(directories, workflow.name, arguments["definition"])
         return await self._saved(prepared, path)
@@ -188,6 +189,7 @@ class Authoring(BuiltinTools):
         if name != arguments["name"]:
             message = f"the definition is of '{name}', not of '{arguments['name']}'"
             raise WorkflowInvalid([Problem(message=message, suggestion="To rename: create the one, delete the other.")])
+        self._workflows.refuse_clash(prepared.plan.workflow, found.file)
         replace_file(self._app.parts.definitions.directories, found.file, arguments["definition"])
         return await self._saved(prepared, found.file)
 

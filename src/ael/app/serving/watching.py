@@ -7,12 +7,11 @@ directory that does not exist yet. A look at 1,000 files takes some milliseconds
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ael.app.definitions import SUFFIXES
+from ael.app.definitions import workflow_files
 
 #: What tells one state of a file from another.
 Signature = tuple[int, int, int, int]
@@ -28,28 +27,9 @@ def look(directories: Iterable[Path]) -> dict[str, Signature]:
     """Return the workflow files of some directories, by path, sorted."""
     found: dict[str, Signature] = {}
     for directory in directories:
-        for path, status in _files(str(directory)):
+        for path, status in workflow_files(directory):
             found[path] = (status.st_mtime_ns, status.st_size, status.st_ino, status.st_ctime_ns)
     return dict(sorted(found.items()))
-
-
-def _files(directory: str) -> Iterator[tuple[str, os.stat_result]]:
-    try:
-        entries = list(os.scandir(directory))
-    except OSError:
-        return
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        try:
-            if entry.name.endswith(SUFFIXES):
-                if entry.is_file():
-                    yield entry.path, entry.stat()
-            elif entry.is_dir(follow_symlinks=False):
-                yield from _files(entry.path)
-        except OSError:
-            # Gone between two calls, as files are while somebody saves them.
-            continue
 
 
 async def next_change(directories: tuple[Path, ...], known: Mapping[str, Signature]) -> None:

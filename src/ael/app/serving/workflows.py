@@ -18,7 +18,7 @@ from ael.app.serving.runs import Runs
 from ael.app.serving.served import Answer, Caller, ServedTool
 from ael.app.serving.watching import Signature, look, next_change
 from ael.engine.engine import new_execution_id
-from ael.errors import AelError, ErrorRecord, Problem, WorkflowInvalid, WorkflowNotFound, did_you_mean
+from ael.errors import AelError, ErrorRecord, InternalError, Problem, WorkflowInvalid, WorkflowNotFound, did_you_mean
 from ael.values import JSONValue
 from ael.workflow.model import Workflow
 from ael.workflow.schema import input_schema, output_schema
@@ -62,13 +62,15 @@ class WorkflowTools:
     def find(self, name: str) -> ServedTool | None:
         """See `Provider.find`: `workflow:NAME@VERSION`; of a file that was never good, what tells its error."""
         reference = name.removeprefix(WORKFLOW)
-        if reference == name:
-            return None
         bare, separator, version = reference.partition("@")
-        found = self._by_name.get(bare, {}).get(version) if separator else None
+        found = self._by_name.get(bare, {}).get(version) if separator and reference != name else None
         if found is not None:
             return self._tool(found, name) if found.plan.workflow.expose else None
-        broken = next((one for one in self._files.values() if one.name == bare and one.prepared is None), None)
+        called = {WORKFLOW + bare, name} if reference != name else {name}
+        never_good = (one for one in self._files.values() if one.name and one.prepared is None)
+        broken = next(
+            (one for one in never_good if {WORKFLOW + one.name, safe_name(WORKFLOW + one.name)} & called), None
+        )
         if broken is None or broken.error is None:
             return None
         definition = {"description": str(broken.error), "inputSchema": {"type": "object"}}
@@ -115,6 +117,22 @@ class WorkflowTools:
             workflow_id=reference,
         )
 
+    def refuse_clash(self, workflow: Workflow, file: str | None = None) -> None:
+        """Raise `WorkflowInvalid` where a workflow could not be offered beside those of other files.
+
+        `file` is the one that it replaces.
+        """
+        others = [one.prepared for one in self._files.values() if one.path != file]
+        for other in (prepared.plan.workflow for prepared in others if prepared is not None):
+            message = ""
+            if other.name == workflow.name:
+                if other.version == workflow.version:
+                    message = f"there is a workflow '{other.name}' of version '{other.version}' already"
+            elif _folded(other.name) == _folded(workflow.name):
+                message = f"'{other.name}' and '{workflow.name}' differ only in case or - and _"
+            if message:
+                raise WorkflowInvalid([Problem(message=message, suggestion="Choose another.")])
+
     def have_none(self) -> None:
         """Be ready without a look at any directory."""
         self._loaded.set()
@@ -154,11 +172,12 @@ class WorkflowTools:
     async def _read(self, path: str, last: Prepared | None) -> WorkflowFile:
         try:
             prepared = await self._app.parts.definitions.prepare_file(path)
-        except AelError as error:
+        except Exception as error:  # noqa: BLE001 # a defect too: one file must not cost the others
+            failure = error if isinstance(error, AelError) else InternalError(f"{path} cannot be read")
             kept = "; its last good version stays" if last is not None else ""
-            _log.error("%s%s", error, kept)
+            _log.error("%s%s", failure, kept, exc_info=None if failure is error else error)
             name = last.plan.workflow.name if last is not None else await asyncio.to_thread(name_in, path)
-            return WorkflowFile(path=path, name=name, prepared=last, error=error.record())
+            return WorkflowFile(path=path, name=name, prepared=last, error=failure.record())
         return WorkflowFile(path=path, name=prepared.plan.workflow.name, prepared=prepared)
 
     def _offer(self) -> None:
@@ -170,7 +189,7 @@ class WorkflowTools:
             if file.prepared is None:
                 continue
             workflow = file.prepared.plan.workflow
-            first = folded.setdefault(workflow.name.casefold().replace("-", "_"), workflow.name)
+            first = folded.setdefault(_folded(workflow.name), workflow.name)
             versions = by_name.setdefault(workflow.name, {})
             other = versions.get(workflow.version)
             if first != workflow.name:
@@ -235,6 +254,11 @@ class WorkflowTools:
         if execution.error is not None:
             return Answer(error=execution.error, meta=meta)
         return Answer(value=execution.outputs, meta=meta)
+
+
+def _folded(name: str) -> str:
+    """Return what two names have in common that are too alike to stand beside each other."""
+    return name.casefold().replace("-", "_")
 
 
 async def _tell_error(error: ErrorRecord, _: dict[str, JSONValue], __: Caller) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import click
@@ -132,6 +133,7 @@ async def _row(app: App, path: str) -> dict[str, str]:
     try:
         workflow = (await app.prepare(path)).plan.workflow
     except ProblemsError as error:
-        return {"name": "", "version": "", "file": path, "error": error.problems[0].message}
+        shown = os.fsencode(path).decode("utf-8", "replace")
+        return {"name": "", "version": "", "file": shown, "error": error.problems[0].message}
     about = workflow.description.split("\n")[0]
     return {"name": workflow.name, "version": workflow.version, "file": path, "description": about}
