@@ -133,6 +133,20 @@ async def test_a_signal_puts_what_runs_on_record_before_the_server_ends(
     assert executions(ael)[0]["status"] == "cancelled"
 
 
+async def test_a_stream_of_news_ends_with_the_server_and_leaves_no_stack(project) -> None:
+    async with project.process("--transport", "http", "--port", "0") as running, httpx2.AsyncClient() as client:
+        url = await project.said(r"Listening on (\S+)", running)
+        headers, _ = await opened(client, url, "handshake")
+        async with client.stream("GET", url, headers=headers, timeout=60) as response:
+            assert response.status_code == 200
+            running.send_signal(signal.SIGTERM)
+            # To its proper end: one that was cut off would be an error here.
+            assert [line async for line in response.aiter_lines() if line.startswith("data")] == []
+        assert await running.wait() == 143
+    assert "Traceback" not in project.errors
+    assert "ERROR" not in project.errors
+
+
 async def test_a_full_queue_is_told_and_may_be_tried_again(project) -> None:
     project.configure({"execution": {"max_concurrent": 1, "queue_limit": 0}})
     project.write("slow.yaml", SLOW)

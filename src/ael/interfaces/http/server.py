@@ -45,8 +45,10 @@ class HttpServer:
         self.url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{PATH}"
         self._news = server.news
         names = (address.host, *address.allowed_hosts)
+        manager = _manager(server)
+        self._sessions = Sessions(StreamableHTTPASGIApp(manager), _MOST_SESSIONS)
         config = uvicorn.Config(
-            Guard(_application(server), names, PRESENCE),
+            Guard(_application(manager, self._sessions), names, PRESENCE),
             log_level="warning",
             lifespan="on",
             server_header=False,
@@ -63,6 +65,7 @@ class HttpServer:
     def stop(self) -> None:
         """Take no more requests, and end when those that are open have ended, or after a moment."""
         self._news.close()
+        self._sessions.end_streams()
         self._server.should_exit = True
 
 
@@ -75,8 +78,8 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _application(server: McpServer) -> Starlette:
-    manager = StreamableHTTPSessionManager(
+def _manager(server: McpServer) -> StreamableHTTPSessionManager:
+    return StreamableHTTPSessionManager(
         server,
         # `Guard` looks at each request before, whatever its path.
         security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
@@ -85,6 +88,8 @@ def _application(server: McpServer) -> Starlette:
         session_idle_timeout=_IDLE,
     )
 
+
+def _application(manager: StreamableHTTPSessionManager, sessions: Sessions) -> Starlette:
     async def health(_: Request) -> JSONResponse:
         return JSONResponse({"status": "ok", "version": __version__})
 
@@ -93,6 +98,5 @@ def _application(server: McpServer) -> Starlette:
         async with manager.run():
             yield
 
-    sessions = Sessions(StreamableHTTPASGIApp(manager), _MOST_SESSIONS)
     routes = [Route(PATH, endpoint=sessions), Route("/health", endpoint=health)]
     return Starlette(routes=routes, lifespan=lifespan)

@@ -6,6 +6,7 @@ ones expire. A client whose session was ended is told so by 404 and opens anothe
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +34,7 @@ class Sessions:
         self._most = most
         #: By id, the one that was used last at the end.
         self._sessions: dict[str, _Session] = {}
+        self._over = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -43,18 +45,16 @@ class Sessions:
             await self._use(named.decode("latin-1"), scope, receive, send)
 
     async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
-        opened = ""
-
         async def watch(message: Message) -> None:
-            nonlocal opened
             if message["type"] == "http.response.start" and message["status"] < 400:
                 opened = dict(message.get("headers", ())).get(_ID, b"").decode("latin-1")
+                if opened:
+                    # Before the client knows its name: it may use it while this response is still being ended.
+                    self._sessions[opened] = _Session(scope.get("user"))
             await send(message)
 
         await self._app(scope, receive, watch)
-        if opened:
-            self._sessions[opened] = _Session(scope.get("user"))
-            await self._end_idle()
+        await self._end_idle()
 
     async def _use(self, name: str, scope: Scope, receive: Receive, send: Send) -> None:
         session = self._sessions.pop(name, None)
@@ -64,11 +64,38 @@ class Sessions:
         self._sessions[name] = session
         session.open += 1
         try:
-            await self._app(scope, receive, send)
+            await (self._stream if scope["method"] == "GET" else self._app)(scope, receive, send)
         finally:
             session.open -= 1
             if scope["method"] == "DELETE":
                 self._sessions.pop(name, None)
+
+    def end_streams(self) -> None:
+        """End the streams of news, which would stay open for ever; calls under way get their answers."""
+        self._over.set()
+
+    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a stream until its client leaves, or `end_streams`."""
+        is_open = False
+
+        async def watch(message: Message) -> None:
+            nonlocal is_open
+            is_open = message["type"] == "http.response.start" or message.get("more_body", False)
+            await send(message)
+
+        async def heard() -> Message:
+            over, message = asyncio.ensure_future(self._over.wait()), asyncio.ensure_future(receive())
+            try:
+                await asyncio.wait((over, message), return_when=asyncio.FIRST_COMPLETED)
+                # To the application below it looks like a client that leaves.
+                return message.result() if message.done() else {"type": "http.disconnect"}
+            finally:
+                over.cancel()
+                message.cancel()
+
+        await self._app(scope, heard, watch)
+        if is_open and self._over.is_set():
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _end_idle(self) -> None:
         idle = (name for name, session in self._sessions.items() if not session.open)
