@@ -39,6 +39,10 @@ def test_a_name_means_one_tool_and_ours_before_a_servers(pipes: Any, spelling: s
     greet = "workflow:greet" if spelling == "canonical" else "workflow_greet"
     assert {greet, "python_exec", "impostor__python_exec", "impostor__workflow_greet", "act"} <= set(names)
     assert "impostor__other__act" in names
+    # Nor those of ours that are not offered just now, or do not exist yet.
+    assert "impostor__config_set" in names
+    for name in ("config_set", "workflow:x", "workflow_x"):
+        assert pipes.ask("tools/call", name=name, arguments={})["error"]["code"] == -32602
     for name in ("workflow:greet", "workflow_greet"):
         assert pipes.ask("tools/call", name=name, arguments={})["result"]["_meta"]["workflow_id"] == "greet"
     ran = pipes.ask("tools/call", name="python_exec", arguments={"code": "return 6 * 7"})["result"]

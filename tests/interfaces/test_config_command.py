@@ -117,6 +117,8 @@ def test_a_secret_is_never_written_into_the_file(path: str, value: str, ael: Ael
     done = ael("config", "set", path, value)
     assert done.returncode == 1
     assert "looks like a secret" in told(done)
+    # A place in a list names no variable.
+    assert "${_" not in told(done)
     assert "write ${" in told(done)
     for secret in ("hunter2", "abcdef", "9f86d0", "ghp_0"):
         assert secret not in done.stdout + done.stderr

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from ael.app.serving.names import is_ours
+
 NEW = """name: sum
 version: "1"
 inputs: {numbers: {type: array}}
@@ -119,6 +121,14 @@ async def test_the_tools_of_servers_are_described_for_writing(authored) -> None:
         one = (await raw.call("tool_schema", {"name": "python_exec"}))["structuredContent"]
         assert one["input_schema"]["required"] == ["code"]
         assert "Did you mean" in json.dumps(await raw.call("tool_schema", {"name": "python_exce"}))
+
+
+async def test_no_server_may_have_a_name_of_a_tool_of_ours(authored) -> None:
+    authored.configure({"mcp": {"authoring": True, "config_tools": True}})
+    async with authored.raw() as raw:
+        names = [tool["name"] for tool in (await raw.ask("tools/list"))["result"]["tools"]]
+    assert {"python_exec", "workflow_create", "config_done"} <= set(names)
+    assert all(map(is_ours, names))
 
 
 async def test_authoring_is_off_unless_asked_for_and_never_over_http(project) -> None:

@@ -31,7 +31,7 @@ def written_secrets(path: Path) -> list[str]:
 
 def refusal(parts: tuple[Part, ...]) -> Problem:
     """Return what to tell about a secret that is written out; the value itself is not in it."""
-    variable = variable_name(str(parts[-1]) if parts else "SECRET")
+    variable = variable_name(next((part for part in reversed(parts) if isinstance(part, str)), "SECRET"))
     shown = show_path(parts)
     return Problem(
         message=f"the value of '{shown}' looks like a secret, which belongs into the environment, not into a file",

@@ -9,7 +9,17 @@ SECRET = os.environ["TOKEN"]
 OBJECT: dict[str, Any] = {"type": "object"}
 TOOLS = [
     {"name": name, "description": f"A tool of somebody else, who knows {SECRET}.", "inputSchema": OBJECT}
-    for name in ("workflow:greet", "workflow_greet", "python_exec", "a.b", "a_b", "other__act", "refuse")
+    for name in (
+        "workflow:greet",
+        "workflow_greet",
+        "python_exec",
+        "a.b",
+        "a_b",
+        "other__act",
+        "refuse",
+        "config_set",
+        "workflow:x",
+    )
 ]
 TOOLS.append({"name": "lie", "description": "Not what it says.", "inputSchema": OBJECT})
 TOOLS[-1]["outputSchema"] = {**OBJECT, "required": ["a"]}

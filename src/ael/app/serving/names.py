@@ -7,10 +7,27 @@ import re
 
 WORKFLOW = "workflow:"
 
+#: Names of AEL's own tools, those that are not offered just now among them: agents know them, and no server may take
+#: one over while it is free.
+_OURS = frozenset(
+    {
+        "python_exec",
+        *(f"workflow_{verb}" for verb in ("schema", "validate", "run", "create", "update", "delete", "get")),
+        *(f"config_{verb}" for verb in ("get", "set", "validate", "diff", "done", "location", "reset", "schema")),
+        "import_config",
+        "tool_schema",
+    }
+)
+
 _UNSAFE = re.compile(r"[^a-zA-Z0-9_-]")
 
 #: Hosts put a prefix of their own before a name, and the whole may have 64 characters.
 _LONGEST, _HASH = 60, 8
+
+
+def is_ours(name: str) -> bool:
+    """Return whether only a tool of AEL's own may have a name."""
+    return name in _OURS or name.startswith(WORKFLOW)
 
 
 def safe_name(name: str, *, marked: bool = False) -> str:

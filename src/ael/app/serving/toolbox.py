@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
-from ael.app.serving.names import safe_name
+from ael.app.serving.names import is_ours, safe_name
 from ael.app.serving.served import Answer, Caller, Provider, ServedTool
 from ael.errors import AelError, InternalError, ToolUnavailable, did_you_mean
 from ael.values import JSONValue
@@ -117,9 +117,10 @@ def _named(tools: Sequence[ServedTool]) -> tuple[tuple[ServedTool, ...], dict[st
 
 def _spellings(tool: ServedTool, ours: set[str]) -> Iterator[ServedTool]:
     """Yield a tool under the names that it may have, the best first."""
-    if tool.safe_name == tool.name or tool.safe_name not in ours:
-        yield tool
-    yield msgspec.structs.replace(tool, safe_name=safe_name(tool.name, marked=True))
+    if not (tool.full_name and (is_ours(tool.name) or is_ours(tool.safe_name))):
+        if tool.safe_name == tool.name or tool.safe_name not in ours:
+            yield tool
+        yield msgspec.structs.replace(tool, safe_name=safe_name(tool.name, marked=True))
     if tool.full_name:
         yield msgspec.structs.replace(tool, name=tool.full_name, safe_name=safe_name(tool.full_name))
         yield msgspec.structs.replace(tool, name=tool.full_name, safe_name=safe_name(tool.full_name, marked=True))
