@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -121,6 +122,25 @@ async def test_the_tools_of_servers_are_described_for_writing(authored) -> None:
         one = (await raw.call("tool_schema", {"name": "python_exec"}))["structuredContent"]
         assert one["input_schema"]["required"] == ["code"]
         assert "Did you mean" in json.dumps(await raw.call("tool_schema", {"name": "python_exce"}))
+
+
+async def test_a_file_that_was_never_good_is_seen_mended_and_deleted(authored) -> None:
+    good = authored.quick.replace("quick", "bad")
+    broken = good.replace("steps:", "stepz:")
+    path = authored.write("somewhere.yaml", broken)
+    async with authored.raw() as raw:
+        await raw.ask("tools/list")
+        seen = (await raw.call("workflow_get", {"name": "bad"}))["structuredContent"]
+        assert seen["definition"] == broken
+        assert "Did you mean 'steps'" in seen["error"]
+        mended = await raw.call("workflow_update", {"name": "bad", "definition": good})
+        assert not mended["isError"], mended
+        assert path.read_text() == good
+        assert (await raw.call("workflow:bad"))["structuredContent"] == {"greeting": "hello you"}
+        other = authored.write("worse.yaml", "name: worse\nsteps: 5\n")
+        while (await raw.call("workflow_delete", {"name": "worse"}))["isError"]:
+            await asyncio.sleep(0.02)
+        assert not other.exists()
 
 
 async def test_no_server_may_have_a_name_of_a_tool_of_ours(authored) -> None:

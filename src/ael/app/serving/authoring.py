@@ -13,11 +13,11 @@ import msgspec
 from ael.app.application import App, Prepared
 from ael.app.definitions import MAX_FILE
 from ael.app.serving.builtin import BuiltinTools, builtin_tool, problem_shown
-from ael.app.serving.files import create_file, delete_file, replace_file
+from ael.app.serving.files import create_file, delete_file, read_file, replace_file
 from ael.app.serving.names import WORKFLOW
 from ael.app.serving.runs import Runs
 from ael.app.serving.served import Answer, Caller
-from ael.app.serving.workflows import WorkflowTools
+from ael.app.serving.workflows import WorkflowFile, WorkflowTools
 from ael.app.tool_check import check_tools
 from ael.app.tools import find, list_tools
 from ael.errors import Problem, ProblemsError, ToolUnavailable, WorkflowInvalid, did_you_mean
@@ -125,6 +125,11 @@ class Authoring(BuiltinTools):
         return Answer(value=msgspec.to_builtins(row))
 
     async def _get(self, arguments: dict[str, Any], _: Caller) -> Answer:
+        broken = self._broken(arguments)
+        if broken is not None:
+            text = read_file(self._app.parts.definitions.directories, broken.path)
+            told = {"name": broken.name, "file": broken.path, "definition": self._masker.text(text)}
+            return Answer(value={**told, "error": self._masker.text(str(broken.error))})
         found = self._found(arguments)
         file = self._workflows.files.get(found.file)
         text = self._masker.text(found.plan.definition.source.text)
@@ -183,21 +188,21 @@ class Authoring(BuiltinTools):
         return await self._saved(prepared, path)
 
     async def _update(self, arguments: dict[str, Any], _: Caller) -> Answer:
-        found = self._found(arguments)
+        file = self._file(arguments)
         prepared = await self._prepare(arguments["definition"])
         name = prepared.plan.workflow.name
         if name != arguments["name"]:
             message = f"the definition is of '{name}', not of '{arguments['name']}'"
             raise WorkflowInvalid([Problem(message=message, suggestion="To rename: create the one, delete the other.")])
-        self._workflows.refuse_clash(prepared.plan.workflow, found.file)
-        replace_file(self._app.parts.definitions.directories, found.file, arguments["definition"])
-        return await self._saved(prepared, found.file)
+        self._workflows.refuse_clash(prepared.plan.workflow, file)
+        replace_file(self._app.parts.definitions.directories, file, arguments["definition"])
+        return await self._saved(prepared, file)
 
     async def _delete(self, arguments: dict[str, Any], _: Caller) -> Answer:
-        found = self._found(arguments)
-        delete_file(self._app.parts.definitions.directories, found.file)
+        file = self._file(arguments)
+        delete_file(self._app.parts.definitions.directories, file)
         await self._workflows.refresh()
-        return Answer(value={"deleted": found.file})
+        return Answer(value={"deleted": file})
 
     async def _saved(self, prepared: Prepared, path: str) -> Answer:
         await self._workflows.refresh()
@@ -211,6 +216,15 @@ class Authoring(BuiltinTools):
                 "problems": [problem_shown(one) for one in problems],
             }
         )
+
+    def _file(self, arguments: dict[str, Any]) -> str:
+        broken = self._broken(arguments)
+        return self._found(arguments).file if broken is None else broken.path
+
+    def _broken(self, arguments: dict[str, Any]) -> WorkflowFile | None:
+        """Return the file that is meant where there was no good version of it: that is to be seen and mended too."""
+        name = arguments["name"]
+        return None if name in self._workflows.names or "version" in arguments else self._workflows.never_good(name)
 
     def _found(self, arguments: dict[str, Any]) -> Prepared:
         version = arguments.get("version")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ael.app.definitions import SUFFIXES
+from ael.app.definitions import MAX_FILE, SUFFIXES
 from ael.errors import Problem, WorkflowInvalid
 
 
@@ -51,6 +51,13 @@ def delete_file(directories: Sequence[Path], file: str) -> None:
         path.unlink()
 
 
+def read_file(directories: Sequence[Path], file: str) -> str:
+    """Return the text of a workflow file; raises `WorkflowInvalid` where that is not allowed or not possible."""
+    path = _inside(directories, file)
+    with _told(path, "read"), path.open("rb") as stream:
+        return stream.read(MAX_FILE).decode("utf-8", "replace")
+
+
 def _inside(directories: Sequence[Path], file: str) -> Path:
     """Return the path of a file that is really in one of the directories, not behind a link out of them."""
     path = Path(file)
@@ -77,12 +84,12 @@ def _written(path: Path, text: str) -> Path:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _told(path: Path, done: str = "written") -> Iterator[None]:
     try:
         yield
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise _refused(f"'{path}' cannot be written: {reason}", "") from error
+        raise _refused(f"'{path}' cannot be {done}: {reason}", "") from error
 
 
 def _refused(message: str, suggestion: str) -> WorkflowInvalid:

@@ -66,17 +66,21 @@ class WorkflowTools:
         found = self._by_name.get(bare, {}).get(version) if separator and reference != name else None
         if found is not None:
             return self._tool(found, name) if found.plan.workflow.expose else None
-        called = {WORKFLOW + bare, name} if reference != name else {name}
-        never_good = (one for one in self._files.values() if one.name and one.prepared is None)
-        broken = next(
-            (one for one in never_good if {WORKFLOW + one.name, safe_name(WORKFLOW + one.name)} & called), None
-        )
+        broken = self.never_good(bare) if reference != name else self._never_good(name)
         if broken is None or broken.error is None:
             return None
         definition = {"description": str(broken.error), "inputSchema": {"type": "object"}}
         return ServedTool(
             name=name, safe_name=safe_name(name), definition=definition, call=partial(_tell_error, broken.error)
         )
+
+    def never_good(self, name: str) -> WorkflowFile | None:
+        """Return the file of a workflow of which there was no good version, if there is one."""
+        return self._never_good(safe_name(WORKFLOW + name))
+
+    def _never_good(self, called: str) -> WorkflowFile | None:
+        files = (one for one in self._files.values() if one.name and one.prepared is None)
+        return next((one for one in files if safe_name(WORKFLOW + one.name) == called), None)
 
     async def ready(self) -> None:
         """See `Provider.ready`."""
