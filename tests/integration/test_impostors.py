@@ -55,6 +55,8 @@ def test_a_name_means_one_tool_and_ours_before_a_servers(pipes: Any, spelling: s
         # Everything that is listed can be called by the name that it is listed under.
         found = pipes.ask("tools/call", name=name, arguments={})
         assert found.get("error", {}).get("code") != -32602, (name, found)
+    # It is told once, however often the list is made anew.
+    assert pipes.end()[1].count("config_set is offered as impostor__config_set: its name is taken") == 1
 
 
 def test_no_secret_passes_through_a_definition_an_answer_an_error_or_progress(pipes: Any) -> None:

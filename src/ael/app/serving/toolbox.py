@@ -30,6 +30,8 @@ class Toolbox:
         self._seen: tuple[Sequence[ServedTool], ...] = ()
         self._listed: tuple[ServedTool, ...] = ()
         self._by_name: dict[str, ServedTool] = {}
+        #: What was told of tools whose names are taken.
+        self._renamed: set[str] = set()
         self.replace(providers)
 
     def replace(self, providers: Iterable[Provider]) -> None:
@@ -62,7 +64,12 @@ class Toolbox:
         seen = tuple(provider.tools() for provider in self._providers)
         if len(seen) == len(self._seen) and all(new is old for new, old in zip(seen, self._seen, strict=True)):
             return self._listed
-        self._seen, (self._listed, self._by_name) = seen, _named([tool for tools in seen for tool in tools])
+        before = self._renamed
+        self._listed, self._by_name, self._renamed = _named([tool for tools in seen for tool in tools])
+        self._seen = seen
+        # Once: a server may have news all the time.
+        for why in sorted(self._renamed - before):
+            _log.warning("%s", why)
         return self._listed
 
     def known(self, name: str) -> ServedTool | None:
@@ -98,8 +105,9 @@ class Toolbox:
             return Answer(error=InternalError(f"report it as {incident}; the server's log has more").record())
 
 
-def _named(tools: Sequence[ServedTool]) -> tuple[tuple[ServedTool, ...], dict[str, ServedTool]]:
-    """Return the tools in their order, each with names of its own, and what each name means."""
+def _named(tools: Sequence[ServedTool]) -> tuple[tuple[ServedTool, ...], dict[str, ServedTool], set[str]]:
+    """Return the tools in their order, each with names of its own, what each name means, and what is to be told."""
+    renamed: set[str] = set()
     names: dict[str, ServedTool] = {}
     named: dict[int, ServedTool] = {}
     ours = {tool.name for tool in tools if not tool.full_name}
@@ -107,12 +115,12 @@ def _named(tools: Sequence[ServedTool]) -> tuple[tuple[ServedTool, ...], dict[st
     for at, tool in sorted(enumerate(tools), key=lambda one: bool(one[1].full_name)):
         chosen = next((one for one in _spellings(tool, ours) if not {one.name, one.safe_name} & names.keys()), None)
         if chosen is None:
-            _log.warning("another tool named %s is not offered", tool.name)
+            renamed.add(f"another tool named {tool.name} is not offered")
             continue
         if chosen.name != tool.name:
-            _log.warning("%s is offered as %s: its name is taken", tool.name, chosen.name)
+            renamed.add(f"{tool.name} is offered as {chosen.name}: its name is taken")
         named[at] = names[chosen.name] = names[chosen.safe_name] = chosen
-    return tuple(named[at] for at in sorted(named)), names
+    return tuple(named[at] for at in sorted(named)), names, renamed
 
 
 def _spellings(tool: ServedTool, ours: set[str]) -> Iterator[ServedTool]:

@@ -152,19 +152,19 @@ def _refusal(line: bytes, why: str) -> bytes:
 
     It is empty where the line may be an answer itself: two who answer each other's answers never end.
     """
-    code, number = mcp_types.PARSE_ERROR, None
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):
-        pass
-    else:
-        if isinstance(found, dict) and "method" not in found:
-            return b""
-        code = mcp_types.INVALID_REQUEST
-        given = found.get("id") if isinstance(found, dict) else None
-        number = given if isinstance(given, str | int) and not isinstance(given, bool) else None
-    refusal = {"jsonrpc": "2.0", "id": number, "error": {"code": code, "message": why}}
-    return json.dumps(refusal).encode() + b"\n"
+        return _refused(None, mcp_types.PARSE_ERROR, why)
+    if isinstance(found, dict) and "method" not in found:
+        return b""
+    given = found.get("id") if isinstance(found, dict) else None
+    number = given if isinstance(given, str | int) and not isinstance(given, bool) else None
+    return _refused(number, mcp_types.INVALID_REQUEST, why)
+
+
+def _refused(number: str | int | None, code: int, why: str) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "id": number, "error": {"code": code, "message": why}}).encode() + b"\n"
 
 
 async def _skip_line(reader: asyncio.StreamReader, consumed: int) -> None:
