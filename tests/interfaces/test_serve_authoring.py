@@ -143,6 +143,24 @@ async def test_a_file_that_was_never_good_is_seen_mended_and_deleted(authored) -
         assert not other.exists()
 
 
+async def test_a_secret_that_reads_as_masked_is_not_lost_by_saving_what_was_read(project) -> None:
+    secret = "a-token-of-the-shop"
+    server = {"command": "true", "enabled": False, "env": {"SHOP_TOKEN": secret}}
+    project.configure({"mcp": {"authoring": True, "servers": {"shop": server}}})
+    path = project.root / "workflows/sum.yaml"
+    path.write_text(NEW.replace("return sum(", f"token = '{secret}'\n      return sum("))
+    before = path.read_text()
+    async with project.raw() as raw:
+        got = (await raw.call("workflow_get", {"name": "sum"}))["structuredContent"]["definition"]
+        assert secret not in got
+        refused = await raw.call("workflow_update", {"name": "sum", "definition": got.replace("sum(", "max(")})
+        assert refused["isError"]
+        assert "would lose it" in refused["content"][0]["text"]
+        assert path.read_text() == before
+        saved = await raw.call("workflow_update", {"name": "sum", "definition": NEW})
+        assert not saved["isError"]
+
+
 async def test_no_server_may_have_a_name_of_a_tool_of_ours(authored) -> None:
     authored.configure({"mcp": {"authoring": True, "config_tools": True}})
     async with authored.raw() as raw:

@@ -21,7 +21,7 @@ from ael.app.serving.workflows import WorkflowFile, WorkflowTools
 from ael.app.tool_check import check_tools
 from ael.app.tools import find, list_tools
 from ael.errors import Problem, ProblemsError, ToolUnavailable, WorkflowInvalid, did_you_mean
-from ael.observe.masking import Masker
+from ael.observe.masking import MASK, Masker
 from ael.values import JSONValue
 from ael.workflow.load import load_text
 from ael.workflow.schema import workflow_schema
@@ -125,6 +125,7 @@ class Authoring(BuiltinTools):
         return Answer(value=msgspec.to_builtins(row))
 
     async def _get(self, arguments: dict[str, Any], _: Caller) -> Answer:
+        await self._workflows.ready()
         broken = self._broken(arguments)
         if broken is not None:
             text = read_file(self._app.parts.definitions.directories, broken.path)
@@ -177,6 +178,7 @@ class Authoring(BuiltinTools):
     # -- write --------------------------------------------------------------------------------------------------
 
     async def _create(self, arguments: dict[str, Any], _: Caller) -> Answer:
+        await self._workflows.ready()
         prepared = await self._prepare(arguments["definition"])
         workflow = prepared.plan.workflow
         if workflow.name in self._workflows.names:
@@ -188,6 +190,7 @@ class Authoring(BuiltinTools):
         return await self._saved(prepared, path)
 
     async def _update(self, arguments: dict[str, Any], _: Caller) -> Answer:
+        await self._workflows.ready()
         file = self._file(arguments)
         prepared = await self._prepare(arguments["definition"])
         name = prepared.plan.workflow.name
@@ -195,10 +198,20 @@ class Authoring(BuiltinTools):
             message = f"the definition is of '{name}', not of '{arguments['name']}'"
             raise WorkflowInvalid([Problem(message=message, suggestion="To rename: create the one, delete the other.")])
         self._workflows.refuse_clash(prepared.plan.workflow, file)
-        replace_file(self._app.parts.definitions.directories, file, arguments["definition"])
+        directories = self._app.parts.definitions.directories
+        self._refuse_masked(read_file(directories, file), arguments["definition"])
+        replace_file(directories, file, arguments["definition"])
         return await self._saved(prepared, file)
 
+    def _refuse_masked(self, before: str, after: str) -> None:
+        """Raise `WorkflowInvalid` where a secret of the file would be replaced by what stood in its place."""
+        if self._masker.text(before) != before and after.count(MASK) > before.count(MASK):
+            message = f"the file holds a secret, which workflow_get shows as {MASK}: saving this would lose it"
+            hint = "Have a person move it into the environment or into an input, then write the workflow."
+            raise WorkflowInvalid([Problem(message=message, suggestion=hint)])
+
     async def _delete(self, arguments: dict[str, Any], _: Caller) -> Answer:
+        await self._workflows.ready()
         file = self._file(arguments)
         delete_file(self._app.parts.definitions.directories, file)
         await self._workflows.refresh()
