@@ -209,3 +209,12 @@ async def test_a_workflow_whose_file_was_never_good_tells_why_by_either_name(pro
             assert "'steps' is a list of steps" in refused["content"][0]["text"]
         unknown = await raw.ask("tools/call", {"name": "bad"})
         assert "Unknown tool: bad" in unknown["error"]["message"]
+
+
+async def test_a_workflow_that_is_not_exposed_is_no_resource_and_no_suggestion(project) -> None:
+    project.write("inner.yaml", project.quick.replace("name: quick", "name: quicker\nexpose: false"))
+    async with project.raw() as raw:
+        for name in ("quicker", "quickes"):
+            refused = await raw.ask("resources/read", {"uri": f"ael://workflows/{name}"})
+            assert "no workflow that is offered has this name" in refused["error"]["message"]
+            assert "quicker'" not in refused["error"]["message"].replace("'quicker' not found", "")

@@ -83,15 +83,22 @@ class Resources:
 
     async def _definition(self, reference: str) -> Content:
         await self._workflows.ready()
-        found = self._workflows.registered(reference)
-        workflow = found.plan.workflow
-        if not workflow.expose:
-            hint = did_you_mean(reference, [tool.name.partition(":")[2] for tool in self._workflows.tools()])
-            raise WorkflowNotFound("it is not exposed", suggestion=hint, workflow_id=reference)
+        try:
+            found = self._workflows.registered(reference)
+        except WorkflowNotFound as error:
+            raise self._unknown(reference) from error
+        if not found.plan.workflow.expose:
+            # One that agents may not see looks like one that is not there.
+            raise self._unknown(reference)
         file = self._workflows.files.get(found.file)
         problem = None if file is None or file.error is None else self._masker.record(file.error)
         text = self._masker.text(found.plan.definition.source.text)
         return Content(mime_type="application/yaml", text=text, problem=problem)
+
+    def _unknown(self, reference: str) -> WorkflowNotFound:
+        known = [tool.name.partition(":")[2] for tool in self._workflows.tools()]
+        hint = did_you_mean(reference, known, "workflow") or "No workflow is offered."
+        return WorkflowNotFound("no workflow that is offered has this name", suggestion=hint, workflow_id=reference)
 
 
 def workflow_uri(name: str) -> str:
