@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -150,8 +151,12 @@ def _trace(key: str, context: CallContext) -> str:
 
     Both ids come from the record, so that whoever finds them elsewhere finds the execution.
     """
-    trace = digest(context.key.partition("/")[0].encode())
-    return f"00-{trace}-{digest(f'{key}/{context.attempt}'.encode())[:16]}-01"
+    return f"00-{_trace_id(context.key.partition('/')[0])}-{digest(f'{key}/{context.attempt}'.encode())[:16]}-01"
+
+
+@lru_cache(maxsize=1024)
+def _trace_id(execution_id: str) -> str:
+    return digest(execution_id.encode())
 
 
 def _listed(found: Found, root: str) -> str:

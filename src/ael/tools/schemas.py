@@ -28,6 +28,9 @@ _MOST_WORK = 16_000_000
 #: Parts of a schema beyond which it is not even made ready in this process.
 _MOST_PARTS = 50_000
 
+#: Parts of a schema by which no value that is not large takes long.
+_EASY = 500
+
 #: Characters of a text that count as one part.
 _TEXT = 64
 
@@ -64,7 +67,7 @@ class Schemas:
         elif is_large:
             takes_long = await bulk.in_thread(may_take_long, parts, value)
         else:
-            takes_long = may_take_long(parts, value)
+            takes_long = parts > _EASY and may_take_long(parts, value)
         if takes_long:
             async with self._places:
                 return await _elsewhere(Question(schema=schema, value=value, most=most), self._seconds)

@@ -29,6 +29,9 @@ _CHUNK, _OPENED = 500, 3
 #: Values that are looked at in one go.
 _MANY = 20_000
 
+#: Parts of a container that is no work when each of them is light, and characters of a text that is light.
+_FEW, _SHORT = 16, 1000
+
 T = TypeVar("T")
 
 _encode = msgspec.json.Encoder().encode
@@ -96,6 +99,8 @@ def is_large(value: JSONValue) -> bool:
     """Tell whether a value is so large that work on it would hold up the event loop; takes a moment at most."""
     if type(value) is not dict and type(value) is not list:
         return type(value) is str and len(value) > SLICE
+    if len(value) <= _FEW and all(map(_is_light, value.values() if type(value) is dict else value)):
+        return False
     values, size = 0, 0
     waiting: list[Any] = [value]
     while waiting:
@@ -110,6 +115,13 @@ def is_large(value: JSONValue) -> bool:
         if size > SLICE or values > _MANY:
             return True
     return False
+
+
+def _is_light(value: JSONValue) -> bool:
+    """Tell whether a value, and a few like it, are no work; most results are made of such."""
+    return not value or (
+        len(value) <= _SHORT if type(value) is str else type(value) is not dict and type(value) is not list
+    )
 
 
 def check_decoded(value: JSONValue, path: str) -> None:
