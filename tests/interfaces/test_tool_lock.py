@@ -56,6 +56,25 @@ def test_the_file_has_servers_and_digests_of_whole_definitions_and_no_secret(pro
     assert (tmp_path / "ael-tools.lock").read_text() == text
 
 
+def test_a_secret_that_a_server_puts_into_a_definition_stays_out_of_the_file_and_of_the_diff(
+    project: Ael, write: Write, tmp_path: Path
+) -> None:
+    config = json.loads((tmp_path / "ael-config.yaml").read_text())
+    config["mcp"]["servers"]["s"]["env"] = {"TOKEN": "${TOKEN}"}
+    write("ael-config.yaml", json.dumps(config))
+    for token in ("tok-first-1234567890", "tok-other-1234567890"):
+        write("words.txt", f"connects with {token}")
+        refused = project("tools", "lock", TOKEN=token)
+        assert refused.returncode == 1
+        assert project("run", "w", TOKEN=token).returncode == 1
+        assert project("tools", "lock", "--accept", "s__act", TOKEN=token).returncode == 0
+        text = (tmp_path / "ael-tools.lock").read_text()
+        assert "connects with ***" in text
+        assert "tok-" not in text + refused.stdout + refused.stderr
+        assert project("tools", "lock", "--check", TOKEN=token).returncode == 0
+        assert project("run", "w", TOKEN=token).returncode == 0
+
+
 def test_a_changed_definition_is_refused_until_it_is_accepted(project: Ael, write: Write, tmp_path: Path) -> None:
     assert project("run", "w").returncode == 0
     write("words.txt", EVIL)

@@ -181,6 +181,25 @@ def test_refresh_says_how_each_server_is_doing(configured: Callable[..., Ael]) -
     assert "Did you mean 'good'?" in wrong.stderr
 
 
+def test_a_secret_that_a_server_repeats_is_shown_nowhere(ael: Ael, write: Write) -> None:
+    token = "tok-1234567890abcdef"
+    told = {"command": sys.executable, "args": [HOSTILE, "tells"], "env": {"TOKEN": "${TOKEN}"}}
+    write("ael-config.yaml", json.dumps({"mcp": {"servers": {"s": told}}}))
+    for arguments in (
+        ("tools", "list"),
+        ("tools", "list", "--json"),
+        ("tools", "show", "act", "-v"),
+        ("tools", "show", "act", "--json"),
+        ("tools", "show", "broken"),
+        ("tools", "show", "xyz"),
+        ("tools", "call", "broken"),
+        ("tools", "refresh", "--json"),
+    ):
+        done = ael(*arguments, TOKEN=token)
+        assert "***" in done.stdout + done.stderr, arguments
+        assert token not in done.stdout + done.stderr, arguments
+
+
 def test_what_a_server_says_cannot_steer_the_terminal(configured: Callable[..., Ael]) -> None:
     ael = configured(evil="escapes")
     for shown in (ael("tools", "list").stdout, ael("tools", "show", "act").stdout):

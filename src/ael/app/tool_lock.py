@@ -85,6 +85,7 @@ async def _compare(app: App, accept: Sequence[str]) -> tuple[LockReport, Lock]:
     pinned = {f"{server}__{tool}": (server, tool) for server, one in before.servers.items() for tool in one.tools}
     names = sorted({*used, *pinned})
     _check_names(accept, names, before)
+    masker = Masker(app.settings.secrets)
     rows: list[LockedTool] = []
     kept: dict[str, dict[str, Pin]] = {}
     for name in names:
@@ -93,7 +94,7 @@ async def _compare(app: App, accept: Sequence[str]) -> tuple[LockReport, Lock]:
         if name in pinned:
             server, tool = pinned[name]
             pin = before.servers[server].tools[tool]
-        row, after = _judge(name, info, pin, pins, accept)
+        row, after = _judge(name, info, pin, pins, accept, masker)
         if row.state == "unused" and errors:
             # Who uses it could not be asked.
             row, after = LockedTool(name=name, state="unchanged"), pin
@@ -101,32 +102,32 @@ async def _compare(app: App, accept: Sequence[str]) -> tuple[LockReport, Lock]:
         if after is not None:
             server, tool = (info.ref.server, info.ref.name) if info is not None else pinned[name]
             kept.setdefault(server, {})[tool] = after
-    masker = Masker(app.settings.secrets)
-    shown = [msgspec.structs.replace(row, diff=masker.text(row.diff)) for row in rows]
-    report = LockReport(path=str(pins.path), tools=tuple(shown), errors=tuple(map(masker.record, errors)))
+    report = LockReport(path=str(pins.path), tools=tuple(rows), errors=tuple(map(masker.record, errors)))
     return report, Lock(
         servers={server: _server(server, tools, pins, before, accept) for server, tools in kept.items()}
     )
 
 
 def _judge(
-    name: str, info: ToolInfo | None, pin: Pin | None, pins: ToolPins, accept: Sequence[str]
+    name: str, info: ToolInfo | None, pin: Pin | None, pins: ToolPins, accept: Sequence[str], masker: Masker
 ) -> tuple[LockedTool, Pin | None]:
     """Return what to say about a tool, and its pin from now on."""
     if info is None:
         return LockedTool(name=name, state="unused"), None
+    offered = make_pin(info.definition, masker)
     moved = () if info.ref.server in accept else pins.moved(info.ref.server)
     if pin is None:
         if moved:
             return LockedTool(name=name, state="changed", fields=moved), None
-        return LockedTool(name=name, state="new"), make_pin(info.definition)
+        return LockedTool(name=name, state="new"), offered
     changed = pins.changes(info)
     if not changed:
         return LockedTool(name=name, state="unchanged"), pin
-    diff = _diff(name, pin.definition, info.definition)
+    # What was accepted before secrets were left out of the file may hold one that is of use still.
+    diff = masker.text(_diff(name, pin.definition, offered.definition))
     if {name, info.ref.name, info.ref.server} & set(accept):
         state: State = "changed" if moved else "accepted"
-        return LockedTool(name=name, state=state, fields=moved or changed, diff=diff), make_pin(info.definition)
+        return LockedTool(name=name, state=state, fields=moved or changed, diff=diff), offered
     return LockedTool(name=name, state="changed", fields=changed, diff=diff), pin
 
 

@@ -94,7 +94,29 @@ async def list_tools(app: App, server: str | None = None) -> ToolReport:
     ]
     order = sorted(named, key=lambda row: (row.server, row.name))
     report = ToolReport(tools=tuple(order), servers=tuple(status for status, _ in looked))
-    return Masker(app.settings.secrets).record(report)
+    return _masked(report, Masker(app.settings.secrets))
+
+
+def _masked(report: ToolReport, masker: Masker) -> ToolReport:
+    """Return a report without secrets: a server that was given one may write it anywhere."""
+    if not masker:
+        return report
+    tools = tuple(
+        msgspec.structs.replace(
+            row,
+            name=masker.text(row.name),
+            description=masker.text(row.description),
+            reason=masker.text(row.reason),
+            input_schema=masker.value(row.input_schema),
+            output_schema=masker.value(row.output_schema),
+        )
+        for row in report.tools
+    )
+    servers = tuple(
+        msgspec.structs.replace(masker.record(row), stderr=tuple(map(masker.text, row.stderr)))
+        for row in report.servers
+    )
+    return ToolReport(tools=tools, servers=servers)
 
 
 async def _look(app: App, name: str) -> tuple[ServerRow, list[ToolRow]]:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from ael.errors import ConfigInvalid, Problem, ToolRejected
+from ael.observe.masking import Masker
 from ael.tools import ToolInfo, ToolRef
 from ael.values import JSONValue
 
@@ -28,11 +29,15 @@ _FIELDS = ("name", "title", "description", "inputSchema", "outputSchema", "annot
 Stamp = tuple[int, int, int]
 
 
-class Pin(msgspec.Struct, frozen=True, kw_only=True):
+class Pin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A tool as it was accepted."""
 
+    #: Of the tool object as the server lists it.
     digest: str
+    #: The same to read, without secrets: the file is one to share.
     definition: dict[str, JSONValue]
+    #: Whether something is left out, so that the digest is not that of what stands here.
+    masked: bool = False
 
 
 class ServerPins(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -145,9 +150,11 @@ class ToolPins:
         return None if server is None else server.tools.get(ref.name)
 
 
-def make_pin(definition: Mapping[str, JSONValue]) -> Pin:
-    """Pin a tool object as its server lists it."""
-    return Pin(digest=digest_of(definition), definition=dict(definition))
+def make_pin(definition: Mapping[str, JSONValue], masker: Masker) -> Pin:
+    """Pin a tool object as its server lists it; a server may have put a secret that it was given into it."""
+    shown = masker.value(dict(definition))
+    assert isinstance(shown, dict)
+    return Pin(digest=digest_of(definition), definition=shown, masked=shown != definition)
 
 
 def digest_of(definition: Mapping[str, JSONValue]) -> str:
@@ -173,7 +180,7 @@ def read_lock(path: Path) -> Lock:
         raise _unusable(path, f"is of version {lock.version}; this AEL reads version {_VERSION}")
     for server, pins in lock.servers.items():
         for tool, pin in pins.tools.items():
-            if digest_of(pin.definition) != pin.digest:
+            if not pin.masked and digest_of(pin.definition) != pin.digest:
                 raise _unusable(path, f"was edited: the digest of '{server}__{tool}' is not that of its definition")
     return lock
 

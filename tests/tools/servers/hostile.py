@@ -98,6 +98,13 @@ def tools() -> list[object]:
     }
     if WAY == "escapes":
         good["description"] = "\x1b[2Jnothing to see\x07 \u202ehere"
+    if WAY == "tells":
+        # What it was given in confidence.
+        token = os.environ["TOKEN"]
+        print(f"logged in with {token}", file=sys.stderr, flush=True)
+        properties = {"n": {"type": "integer"}, "key": {"type": "string", "default": token}}
+        good |= {"description": f"uses {token}", "inputSchema": {"type": "object", "properties": properties}}
+        return [good, {"name": "broken", "inputSchema": {"type": token}}, {**good, "name": f"act_{token}"}]
     if WAY == "words":
         good["description"] = Path("words.txt").read_text()
     if WAY == "rich":
