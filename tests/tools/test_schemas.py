@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ael.errors import ToolFailed
+from ael.tools.offers import sift
 from ael.tools.schema_process import judge, make_validator
-from ael.tools.schemas import Schemas, may_take_long, parts_of
+from ael.tools.schemas import LIGHT, Schemas, may_take_long, parts_of, pattern_size, weight_of
 
 TREE: dict[str, Any] = {
     "type": "object",
@@ -86,3 +87,67 @@ async def test_bounded_schemas_are_judged_as_by_the_library(schema: dict[str, An
     found = await Schemas().violations(whole, value, 100)
     assert found == judge(make_validator(whole), value, 100)
     assert (found.count == 0) == make_validator(whole).is_valid(value)
+
+
+def patterns(count: int, pattern: str) -> dict[str, Any]:
+    """Return a schema with so many different patterns."""
+    named = {f"k{at}": {"type": "string", "pattern": f"{pattern}{at}$"} for at in range(count)}
+    return {"type": "object", "properties": named}
+
+
+ORDINARY_PATTERNS = (
+    r"^[a-zA-Z0-9_-]{1,128}$",
+    r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
+    r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$",
+    r"^[\w.-]{1,64}@[\w-]{1,64}\.\w+$",
+)
+HUGE_PATTERNS = (
+    r"^(\w{600}|a)",
+    r"^((\w{30}){30}){2}",
+    r"^(((a{50}){50}){50})",
+    r"(?x) ^ \w { 600 }",
+    r"(?i)^[\u00c0-\u017f]{600}",
+    r"^[^a]{1,600}",
+    r"^\w{999999999999}",
+    r"^" + r"\w" * 600,
+)
+
+
+@pytest.mark.parametrize("pattern", ORDINARY_PATTERNS)
+async def test_ordinary_patterns_are_looked_at_in_this_process(pattern: str) -> None:
+    schema = patterns(2, pattern)
+    assert weight_of(schema) <= LIGHT
+    assert parts_of(schema) is not None
+    assert (await Schemas().violations(schema, {"k0": "-"}, 10)).count == 1
+
+
+@pytest.mark.parametrize("pattern", HUGE_PATTERNS)
+def test_huge_patterns_are_compiled_where_that_can_be_given_up(pattern: str) -> None:
+    assert pattern_size(pattern) * 5 > LIGHT
+    named: dict[str, Any] = {"type": "object", "patternProperties": {pattern: {}}}
+    for schema in (patterns(1, pattern), named):
+        assert weight_of(schema) > LIGHT
+        assert parts_of(schema) is None
+
+
+def test_a_schema_of_small_patterns_is_huge_when_they_are_many() -> None:
+    assert parts_of(patterns(20, r"^\d{10}")) is not None
+    assert parts_of(patterns(500, r"^\d{10}")) is None
+
+
+async def test_a_list_with_a_tool_of_huge_patterns_offers_it_and_a_call_gives_up() -> None:
+    found = sift(
+        "s", [{"name": "t", "inputSchema": patterns(500, r"(\w{250}|a)x\p{L}{200}")}, {"name": "u", "inputSchema": {}}]
+    )
+    assert [info.ref.name for info in found.tools] == ["t", "u"]
+    with pytest.raises(ToolFailed, match="cannot be checked"):
+        await Schemas(seconds=1).violations(found.tools[0].input_schema, {"k0": "a"}, 10)
+
+
+def test_many_tools_take_no_longer_to_look_at_than_a_few_large_ones() -> None:
+    heavy = patterns(15, r"^\w{20}")
+    broken = {**heavy, "required": "no list"}
+    schemas = {"early": broken, **{f"t{at}": heavy for at in range(60)}, "late": broken}
+    found = sift("s", [{"name": name, "inputSchema": schema} for name, schema in schemas.items()])
+    assert list(found.broken) == ["early"]
+    assert [info.ref.name for info in found.tools] == list(schemas)[1:]

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from ael.tools import ToolInfo, ToolRef
+from ael.tools.schemas import LIGHT, weight_of
 from ael.tools.stderr import visible
 from ael.values import MAX_DEPTH
 from ael.workflow.inputs import schema_problem
@@ -18,6 +19,9 @@ _NAME = re.compile(r"[A-Za-z0-9_\-./:]{1,128}")
 
 #: Most characters of a name in a report.
 _SHOWN = 80
+
+#: Weight of the schemas of one list that are made ready to see whether they can be; the calls see to the others.
+_MOST_WEIGHT = 2 * LIGHT
 
 
 class Offers(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +36,7 @@ def sift(server: str, listed: Iterable[dict[str, Any]]) -> Offers:
     """Return the tools of a list as they came, the usable apart from the broken."""
     found: dict[str, ToolInfo] = {}
     broken: dict[str, str] = {}
+    check = _Check()
     for tool in listed:
         name = tool.get("name")
         if not isinstance(name, str) or not _NAME.fullmatch(name):
@@ -39,7 +44,7 @@ def sift(server: str, listed: Iterable[dict[str, Any]]) -> Offers:
             broken[shown] = "its name is not 1 to 128 letters, digits and _ - . / :"
         elif name in found:
             broken[name] = "it is listed twice"
-        elif problem := _problem(tool):
+        elif problem := check.problem(tool):
             broken[name] = problem
         elif why := _unavailable(tool):
             broken[name] = why
@@ -61,26 +66,39 @@ def _info(ref: ToolRef, tool: dict[str, Any]) -> ToolInfo:
     )
 
 
-def _problem(tool: dict[str, Any]) -> str:
-    """Return why a tool cannot be used; empty when it can."""
-    if _is_deep(tool):
-        return f"its definition is nested deeper than {MAX_DEPTH} levels"
-    for key, words in (("inputSchema", "its schema"), ("outputSchema", "the schema of its results")):
-        schema = tool.get(key)
-        if schema is None and key == "outputSchema":
-            continue
-        if not isinstance(schema, dict):
-            return f"{words} is not an object"
-        kind = schema.get("type", "object")
-        if kind != "object" and key == "inputSchema":
-            return f"{words} is of type {visible(repr(kind)[:_SHOWN])}, not object"
+class _Check:
+    """Looks at the tools of one list, at their schemas as long as those are no more than one list should need."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_WEIGHT
+
+    def problem(self, tool: dict[str, Any]) -> str:
+        """Return why a tool cannot be used; empty when it can, for all that is known before it is called."""
+        if _is_deep(tool):
+            return f"its definition is nested deeper than {MAX_DEPTH} levels"
+        for key, words in (("inputSchema", "its schema"), ("outputSchema", "the schema of its results")):
+            schema = tool.get(key)
+            if schema is None and key == "outputSchema":
+                continue
+            if not isinstance(schema, dict):
+                return f"{words} is not an object"
+            kind = schema.get("type", "object")
+            if kind != "object" and key == "inputSchema":
+                return f"{words} is of type {visible(repr(kind)[:_SHOWN])}, not object"
+            if said := self._schema_problem(schema):
+                return f"{words} is not usable: {visible(said)}"
+        return ""
+
+    def _schema_problem(self, schema: dict[str, Any]) -> str:
+        weight = weight_of(schema)
+        if weight > min(LIGHT, self._left):
+            # Whoever calls it is told, by a process that may be killed.
+            return ""
+        self._left -= weight
         try:
-            said = schema_problem(schema)
+            return schema_problem(schema)
         except RecursionError:
-            said = "it is nested too deep"
-        if said:
-            return f"{words} is not usable: {visible(said)}"
-    return ""
+            return "it is nested too deep"
 
 
 def _unavailable(tool: dict[str, Any]) -> str:

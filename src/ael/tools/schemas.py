@@ -8,6 +8,8 @@ hours; jsonschema-rs holds the interpreter meanwhile. So the work is estimated f
 from __future__ import annotations
 
 import asyncio
+import math
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -27,6 +29,21 @@ _MOST_WORK = 16_000_000
 
 #: Parts of a schema beyond which it is not even made ready in this process.
 _MOST_PARTS = 50_000
+
+#: Size of all patterns of a schema beyond which they are not compiled in this process: some 60 ms and 20 MB.
+_MOST_PATTERNS = 10_000
+
+#: Weight of a schema that takes as long to make ready as one does that has all of these; `weight_of` counts it.
+LIGHT = _MOST_PARTS
+
+#: Size of a pattern that is matched in the time of one more part.
+_PATTERN_PART = 2
+
+#: What of a pattern means classes of Unicode, each of which is as large as so many letters.
+_CLASSES, _CLASS = re.compile(r"\\[wWdDsSpPbB]|\.|\[\^|\(\?[a-zA-Z-]*i"), 20
+
+#: How often something is repeated at most; with `x` the numbers may stand anywhere.
+_REPEATED, _SPACED = re.compile(r"\{(\d+)(?:,(\d*))?\}"), re.compile(r"\(\?[a-zA-Z]*x")
 
 #: Parts of a schema by which no value that is not large takes long.
 _EASY = 500
@@ -111,6 +128,40 @@ def may_take_long(parts: int, value: JSONValue) -> bool:
     return False
 
 
+def weight_of(schema: Mapping[str, JSONValue]) -> int:
+    """Return what it takes to make a schema ready, counted no further than `LIGHT`, which takes some 60 ms."""
+    waiting: list[JSONValue] = [dict(schema)]
+    weight = 0
+    while waiting and weight <= LIGHT:
+        one = waiting.pop()
+        weight += 1
+        if isinstance(one, dict):
+            weight += sum(map(pattern_size, _patterns(one))) * (LIGHT // _MOST_PATTERNS)
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+    return weight
+
+
+def pattern_size(pattern: str) -> int:
+    """Return about how large a pattern is when it is compiled, in letters: each repetition is one more copy."""
+    if _SPACED.search(pattern):
+        return _MOST_PATTERNS + 1
+    times = [int((most or least)[:9]) for least, most in _REPEATED.findall(pattern)]
+    # A group that is repeated may hold what is repeated.
+    size = len(pattern) * math.prod(map(_at_least_one, times)) if "){" in pattern else len(pattern) + sum(times)
+    return size * (_CLASS if _CLASSES.search(pattern) else 1)
+
+
+def _at_least_one(times: int) -> int:
+    return max(1, times)
+
+
+def _patterns(schema: Mapping[str, JSONValue]) -> list[str]:
+    pattern, named = schema.get("pattern"), schema.get("patternProperties")
+    return [*([pattern] if isinstance(pattern, str) else []), *(named if isinstance(named, dict) else ())]
+
+
 def parts_of(schema: Mapping[str, JSONValue]) -> int | None:
     """Return how many parts a schema has when every reference is replaced by what it means.
 
@@ -133,6 +184,7 @@ class _Count:
         self._root = root
         #: None while it is being counted.
         self._counted: dict[int, int | None] = {}
+        self._patterns = 0
 
     def of(self, node: Any, depth: int) -> int:  # noqa: ANN401 # JSON of any shape
         """Return the parts of a node; raises `_WithoutBounds`."""
@@ -154,6 +206,11 @@ class _Count:
             reference = node.get("$ref")
             if isinstance(reference, str):
                 total += self.of(self._target(reference), depth + 1)
+            size = sum(map(pattern_size, _patterns(node)))
+            self._patterns += size
+            total += size // _PATTERN_PART
+            if self._patterns > _MOST_PATTERNS:
+                raise _WithoutBounds
         if total > _MOST_PARTS:
             raise _WithoutBounds
         self._counted[id(node)] = total

@@ -182,7 +182,7 @@ class McpServer:
                 raise Failure(why=why, said=said).error(self.name) from error
             # It is of use for other things.
             listed = []
-        few = len(listed) <= _FEW_TOOLS
+        few = len(listed) <= _FEW_TOOLS and not bulk.is_large([*listed])
         self._offers = sift(self.name, listed) if few else await bulk.in_thread(sift, self.name, listed)
         self._listed = generation
 
