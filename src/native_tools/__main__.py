@@ -19,6 +19,13 @@ _INTERRUPTED = 130
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until the client leaves; return the exit code."""
+    try:
+        return _serve(arguments)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def _serve(arguments: list[str] | None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -35,10 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         return http.serve(tools, environment)
     from native_tools import pipes  # noqa: PLC0415 # for those who need it
 
-    try:
-        asyncio.run(pipes.serve(tools.server()))
-    except KeyboardInterrupt:
-        return _INTERRUPTED
+    asyncio.run(pipes.serve(tools.server()))
     return 0
 
 

@@ -312,6 +312,26 @@ def test_a_cancelled_execution_is_printed_whole_as_json(
     assert json.loads(stdout)["status"] == "cancelled"
 
 
+@pytest.mark.parametrize(
+    ("module", "imported"), [("ael", "click"), ("ael", "ael.interfaces.cli.tools"), ("native_tools", "native_tools.server")]
+)
+def test_ctrl_c_while_modules_are_imported_leaves_no_stack(module: str, imported: str, tmp_path: Path) -> None:
+    program = f"""
+import runpy, sys
+class Interrupted:
+    def find_spec(self, name, path=None, target=None):
+        if name == {imported!r}:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted())
+sys.argv = [{module!r}, *{["tools", "list"] if module == "ael" else []}]
+runpy.run_module({module!r}, run_name="__main__")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "", "")
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=str)
 def test_a_signal_cancels_a_call_from_the_shell_which_is_on_record(
     ael: Ael,
