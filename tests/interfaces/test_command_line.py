@@ -313,7 +313,8 @@ def test_a_cancelled_execution_is_printed_whole_as_json(
 
 
 @pytest.mark.parametrize(
-    ("module", "imported"), [("ael", "click"), ("ael", "ael.interfaces.cli.tools"), ("native_tools", "native_tools.server")]
+    ("module", "imported"),
+    [("ael", "click"), ("ael", "ael.interfaces.cli.tools"), ("native_tools", "native_tools.server")],
 )
 def test_ctrl_c_while_modules_are_imported_leaves_no_stack(module: str, imported: str, tmp_path: Path) -> None:
     program = f"""

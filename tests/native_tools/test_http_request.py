@@ -267,14 +267,17 @@ def encoded(text: bytes, encoding: str) -> bytes:
         "deflate": zlib.compress(text),
         "raw": bare.compress(text) + bare.flush(),
         "members": gzip.compress(text[:3]) + gzip.compress(text[3:]),
+        "padded": gzip.compress(text) + bytes(5000) + b"\x1f" * 5000,
         "gzip, deflate": zlib.compress(gzip.compress(text)),
         "GZIP,gzip,gzip": gzip.compress(gzip.compress(gzip.compress(text))),
     }[encoding]
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "deflate", "raw", "members", "gzip, deflate", "GZIP,gzip,gzip"])
+@pytest.mark.parametrize(
+    "encoding", ["gzip", "x-gzip", "deflate", "raw", "members", "padded", "gzip, deflate", "GZIP,gzip,gzip"]
+)
 async def test_encoded_bodies_are_decoded(encoding) -> None:
-    named = {"raw": "deflate", "members": "gzip"}.get(encoding, encoding)
+    named = {"raw": "deflate", "members": "gzip", "padded": "gzip"}.get(encoding, encoding)
     page = answer(encoded(b"some text", encoding), content_encoding=named, content_type="text/plain")
     async with site({"/": page}) as web:
         assert (await reaching()("http_request", url=web.url()))["body"] == "some text"
@@ -289,6 +292,7 @@ async def test_encoded_bodies_are_decoded(encoding) -> None:
         (b"no gzip", "gzip", "not encoded as it says"),
         (gzip.compress(b"text", mtime=0)[:-4], "gzip", "ends early"),
         (gzip.compress(b"text", mtime=0), "gzip, gzip, gzip, gzip", "at most 3"),
+        (gzip.compress(gzip.compress(b"", mtime=0) * 500_000, mtime=0), "gzip, gzip", "more than 10000 members"),
     ],
 )
 async def test_bodies_that_cannot_be_decoded_are_errors(body, encoding, why) -> None:

@@ -14,6 +14,8 @@ import msgspec
 #: What we ask servers for.
 ACCEPTED_ENCODINGS = "gzip, deflate"
 _MOST_LAYERS = 3
+#: Members of one gzip stream, and bytes of it that are looked at in one go: after each member the rest is copied.
+_MOST_MEMBERS, _GO = 10_000, 4096
 #: What encodings may add to a body that they cannot make smaller.
 _SLACK = 64 * 1024
 
@@ -120,20 +122,31 @@ class _Gzip:
 
     def __init__(self) -> None:
         self._inflate = zlib.decompressobj(31)
-        self._made = 0
+        self._members = 1
+        #: Whether padding has begun, which lasts until the end.
+        self._is_over = False
 
     def feed(self, data: bytes, most: int) -> bytes:
         out = bytearray()
+        for start in range(0, len(data), _GO):
+            if not self._is_over:
+                self._feed(data[start : start + _GO], most, out)
+        return bytes(out)
+
+    def _feed(self, data: bytes, most: int, out: bytearray) -> None:
         while data:
             if self._inflate.eof:
                 if data[:1] != b"\x1f":
-                    break  # padding behind the last member
+                    self._is_over = True
+                    return
+                self._members += 1
+                if self._members > _MOST_MEMBERS:
+                    raise BodyInvalid(f"its body has more than {_MOST_MEMBERS} members of gzip")
                 self._inflate = zlib.decompressobj(31)
             out += self._inflate.decompress(data, most + 1 - len(out))
             if len(out) > most or self._inflate.unconsumed_tail:
                 raise TooLong(bytes(out[:most]))
             data = self._inflate.unused_data
-        return bytes(out)
 
     def is_complete(self) -> bool:
         return self._inflate.eof
