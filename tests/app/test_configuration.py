@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from hypothesis import given, settings
@@ -121,6 +123,28 @@ def test_it_is_written_only_where_it_is_searched_for_and_only_over_what_was_read
     staged.set("execution.max_steps", 12)
     staged.save()
     assert b"max_steps: 12" in path.read_bytes()
+
+
+def test_of_those_who_edit_one_file_at_once_one_is_told_that_it_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "ael-config.yaml"
+    path.write_bytes(TEXT)
+    drafts = [Draft(ConfigSource(path=path, text=TEXT, places=(path,)), {}) for _ in range(8)]
+    for number, staged in enumerate(drafts, 21):
+        staged.set("execution.max_steps", number)
+    together = Barrier(len(drafts))
+
+    def save(staged: Draft) -> str:
+        together.wait()
+        try:
+            staged.save()
+        except ConfigInvalid as error:
+            return error.problems[0].message
+        return "written"
+
+    with ThreadPoolExecutor(len(drafts)) as pool:
+        told = list(pool.map(save, drafts))
+    assert sorted(told)[-2:] == [f"the configuration file '{path}' has changed since it was read", "written"]
+    assert path.read_text() == drafts[told.index("written")].text
 
 
 def test_a_diff_shows_no_secret_that_the_file_holds() -> None:

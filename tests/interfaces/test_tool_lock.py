@@ -75,6 +75,16 @@ def test_a_secret_that_a_server_puts_into_a_definition_stays_out_of_the_file_and
         assert project("run", "w", TOKEN=token).returncode == 0
 
 
+def test_a_file_that_somebody_else_changes_meanwhile_is_left_alone(ael: Ael, write: Write, tmp_path: Path) -> None:
+    server = {"command": sys.executable, "args": [HOSTILE, "meddles"]}
+    write("ael-config.yaml", json.dumps({"mcp": {"servers": {"s": server}}}))
+    write("workflows/w.yaml", WORKFLOW)
+    done = ael("tools", "lock")
+    assert done.returncode == 1
+    assert "has changed meanwhile" in done.stderr
+    assert lock_of(tmp_path) == {"version": 1, "servers": {}}
+
+
 def test_a_changed_definition_is_refused_until_it_is_accepted(project: Ael, write: Write, tmp_path: Path) -> None:
     assert project("run", "w").returncode == 0
     write("words.txt", EVIL)

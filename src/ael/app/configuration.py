@@ -18,7 +18,7 @@ import msgspec
 
 from ael.app.config_paths import Part, leaves_of, parse_path, show_path, value_at
 from ael.app.config_secrets import find_secrets, refusal
-from ael.app.files import replace_file
+from ael.app.files import alone, replace_file
 from ael.app.secret_forms import is_secret
 from ael.app.settings import ConfigSource, check_config
 from ael.errors import ConfigInvalid, ConfigPathInvalid, OutputInvalid, Problem
@@ -134,8 +134,9 @@ class Draft:
             raise ConfigInvalid([Problem(message=self.source.distrust)])
         warnings = self.validate()
         try:
-            self._check_unchanged(target)
-            replace_file(target, self._text)
+            with alone(target):
+                self._check_unchanged(target)
+                replace_file(target, self._text)
         except OSError as error:
             message = f"the configuration file '{target}' cannot be written: {error.strerror}"
             raise ConfigInvalid([Problem(message=message)]) from error

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -38,6 +40,21 @@ def replace_file(path: Path, data: bytes, *, private: bool = False) -> None:
             Path(temporary).unlink()
         raise
     _sync_directory(target.parent)
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep every other AEL from changing a file between a look at it and its replacement; waits for its turn.
+
+    Its directory is what is locked, since the file is another one after each change. Where the system refuses that, a
+    change of the same moment may be lost.
+    """
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError):
+            descriptor = os.open(Path(os.path.realpath(path)).parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            held.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
 
 
 def _umask() -> int:

@@ -16,7 +16,7 @@ import msgspec
 from ael.app import jsonc
 from ael.app.client_files import Client, is_ael
 from ael.app.config_secrets import find_secrets
-from ael.app.files import replace_file
+from ael.app.files import alone, replace_file
 from ael.app.settings import FILE_NAME, UserFolders, config_source, user_folders
 from ael.errors import ConfigInvalid, Problem
 from ael.observe.masking import Masker
@@ -184,18 +184,22 @@ class Installer:
 
     def _write(self, before: str | None, after: str | None, *, backup: bool = True) -> None:
         try:
-            if _read_text(self.path) != before:
-                message = f"'{self.path}' was changed by somebody else meanwhile"
-                raise ConfigInvalid([Problem(message=message, suggestion="Try again.")])
-            if backup and before is not None:
-                self._back_up(before)
-            if after is None:
-                Path(os.path.realpath(self.path)).unlink()
-            else:
-                replace_file(self.path, after.encode(), private=True)
+            with alone(self.path):
+                self._replace(before, after, backup=backup)
         except OSError as error:
             message = f"'{error.filename or self.path}' cannot be written: {error.strerror}"
             raise ConfigInvalid([Problem(message=message)]) from error
+
+    def _replace(self, before: str | None, after: str | None, *, backup: bool) -> None:
+        if _read_text(self.path) != before:
+            message = f"'{self.path}' was changed by somebody else meanwhile"
+            raise ConfigInvalid([Problem(message=message, suggestion="Try again.")])
+        if backup and before is not None:
+            self._back_up(before)
+        if after is None:
+            Path(os.path.realpath(self.path)).unlink()
+        else:
+            replace_file(self.path, after.encode(), private=True)
 
     def _back_up(self, text: str) -> None:
         """Keep the file as it is, unless an older one is kept already."""

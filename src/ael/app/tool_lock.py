@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from ael.app.application import App
-from ael.app.files import replace_file
+from ael.app.files import alone, replace_file
 from ael.errors import AelError, ConfigInvalid, ErrorRecord, Problem, ToolUnavailable, did_you_mean
 from ael.observe.masking import Masker
 from ael.plan import Plan
@@ -58,12 +58,17 @@ async def lock_tools(app: App, accept: Sequence[str] = ()) -> LockReport:
 
     Raises `ToolUnavailable` for a name that is not in question, `ConfigInvalid` when the file cannot be written.
     """
-    report, lock = await _compare(app, accept)
     pins = _pins(app)
+    stamp = pins.stamp()
+    report, lock = await _compare(app, accept)
     if lock == pins.lock():
         return report
     try:
-        replace_file(pins.path, write_lock(lock))
+        with alone(pins.path):
+            if pins.stamp() != stamp:
+                message = f"the lock file '{pins.path}' has changed meanwhile"
+                raise ConfigInvalid([Problem(message=message, suggestion="Run `ael tools lock` again.")])
+            replace_file(pins.path, write_lock(lock))
     except OSError as error:
         message = f"the lock file '{pins.path}' cannot be written: {error.strerror}"
         raise ConfigInvalid([Problem(message=message)]) from error

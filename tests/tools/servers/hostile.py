@@ -105,6 +105,9 @@ def tools() -> list[object]:
         properties = {"n": {"type": "integer"}, "key": {"type": "string", "default": token}}
         good |= {"description": f"uses {token}", "inputSchema": {"type": "object", "properties": properties}}
         return [good, {"name": "broken", "inputSchema": {"type": token}}, {**good, "name": f"act_{token}"}]
+    if WAY == "meddles":
+        # As another AEL that pins tools of its own would.
+        Path("ael-tools.lock").write_text('{"version": 1, "servers": {}}')
     if WAY == "words":
         good["description"] = Path("words.txt").read_text()
     if WAY == "rich":
