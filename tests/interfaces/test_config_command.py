@@ -277,6 +277,34 @@ def test_servers_of_claude_desktop_are_taken_over_without_their_secrets(ael: Ael
     assert again["written"] is False
 
 
+def test_passwords_in_urls_and_behind_options_are_left_out_and_no_server_costs_another(
+    ael: Ael, write: Write, tmp_path: Path
+) -> None:
+    servers = {
+        "db": {
+            "command": "x",
+            "args": ["--password", "swordfish", "--token=swordfish", "postgres://me:swordfish@h/db", "--path", "/a"],
+            "env": {"DATABASE_URL": "mysql://me:swordfish@h/db", "PROXY": "http://proxy:8080"},
+        },
+        "keyed": {"url": "https://h/mcp?api_key=swordfish1"},
+        "named": {"url": "https://me:swordfish@h/mcp"},
+        "odd": {"url": "https://h/mcp", "headers": {"not a name": "x"}},
+        "good": {"command": "y"},
+    }
+    done = ael("config", "import", write("mcp.json", json.dumps({"servers": servers})))
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "ael-config.yaml").read_text()
+    assert "swordfish" not in done.stdout + done.stderr + text
+    assert "args: [--password, '${DB_PASSWORD}', '--token=${DB_TOKEN}', '${DB_SECRET}', --path, /a]\n" in text
+    assert "DATABASE_URL: ${DB_DATABASE_URL}\n        PROXY: http://proxy:8080\n" in text
+    assert "url: ${KEYED_URL}\n    good:\n" in text
+    assert "named  skipped  its url holds a name or a password" in done.stdout
+    assert "odd  skipped  the header 'not a name' cannot be sent" in done.stdout
+    # What is wrong already is told before anything is taken over.
+    write("ael-config.yaml", "server: {nam: x}\n")
+    assert "nam" in ael("config", "import", str(tmp_path / "mcp.json")).stderr
+
+
 def test_servers_of_vs_code_are_taken_over_with_inputs_as_variables(ael: Ael, write: Write, tmp_path: Path) -> None:
     path = write(
         "project/.vscode/mcp.json",

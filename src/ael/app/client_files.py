@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 import shlex
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 from ael.app import jsonc
-from ael.app.secret_forms import is_secret, variable_name
+from ael.app.secret_forms import is_secret, names_secret, variable_name
 from ael.errors import ConfigInvalid, Problem
 from ael.values import JSONValue
 
@@ -185,6 +185,8 @@ class _Import:
             return self._skip("it is no object")
         if is_ael(raw.get("command"), raw.get("args")):
             return self._skip("it is AEL itself")
+        if _holds_credentials(raw.get("url")):
+            return self._skip("its url holds a name or a password, which belong into `headers`")
         self.name = re.sub(r"__+", "_", self._listed.name)
         if self.name != self._listed.name:
             self._notes.append(f"named '{self.name}' here: a name may not hold '__'")
@@ -217,7 +219,7 @@ class _Import:
         elif isinstance(command, list):
             made["command"] = shlex.join(self._text(str(word), ("command",)) for word in command)
         if isinstance(args, list) and args:
-            made["args"] = [self._text(_scalar(one), ("args", index)) for index, one in enumerate(args)]
+            made["args"] = list(self._args([_scalar(one) for one in args]))
         if isinstance(raw.get("cwd"), str):
             cwd = self._text(str(raw["cwd"]), ("cwd",))
             made["cwd"] = cwd if cwd.startswith(("/", "$")) else str(self._folder() / cwd)
@@ -231,6 +233,18 @@ class _Import:
             made["enabled"] = False
             self._notes.append("disabled there, and here")
         return made
+
+    def _args(self, words: Iterable[str]) -> Iterator[str]:
+        """Yield the arguments of a program, without what its options name as secrets."""
+        before = ""
+        for index, word in enumerate(words):
+            option, equals, value = word.partition("=")
+            if option.startswith("-") and equals and names_secret(option):
+                yield f"{option}={self._text(value, ('env', option))}"
+            else:
+                is_named = names_secret(before) and not word.startswith("-")
+                yield self._text(word, ("env", before) if is_named else ("args", index))
+            before = word if word.startswith("-") and not equals else ""
 
     def _texts(self, raw: dict[str, JSONValue], key: str) -> dict[str, JSONValue]:
         found = raw.get(key)
@@ -305,6 +319,11 @@ class _Import:
 
 #: Variables of editors.
 _FOLDERS = frozenset({"workspaceFolder", "workspaceFolderBasename", "userHome", "pathSeparator"})
+
+
+def _holds_credentials(url: JSONValue) -> bool:
+    """Say whether a URL has something before an `@` in its host."""
+    return isinstance(url, str) and "@" in url.partition("://")[2].partition("/")[0]
 
 
 def _scalar(value: Any) -> str:  # noqa: ANN401 # JSON

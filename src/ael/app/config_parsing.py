@@ -141,6 +141,8 @@ def _fill(
         message = argument if operator == ":?" and argument else f"the variable {name} is not set, or empty"
         hint = f"Set {name} in the environment, or write ${{{name}:-default}}."
         reader.problem(node, message, hint, warning=may_lack)
+        # Text, of which there is none yet, and not nothing: what needs the value has one.
+        node.style = node.style or '"'
         return ""
 
     filled: Any = VARIABLE.sub(value_of, text)

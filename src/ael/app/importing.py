@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -12,7 +13,6 @@ from ael.app.client_files import Client, FoundServer, Variable, read_client_file
 from ael.app.config_paths import show_path
 from ael.app.configuration import Draft
 from ael.errors import ConfigInvalid, Problem, did_you_mean
-from ael.values import JSONValue
 
 Outcome = Literal["added", "unchanged", "conflict", "skipped"]
 
@@ -36,7 +36,11 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def import_servers(draft: Draft, path: Path, names: Sequence[str] = ()) -> ImportReport:
-    """Stage the servers of a client's file, all or those named; raises `ConfigInvalid` when it cannot be read."""
+    """Stage the servers of a client's file, all or those named.
+
+    Raises `ConfigInvalid` when it cannot be read, or the configuration as it is cannot be used.
+    """
+    draft.validate()
     found = read_client_file(path)
     offered = [server.name for server in found.servers]
     unknown = [name for name in names if name not in offered]
@@ -68,6 +72,13 @@ def _stage(draft: Draft, server: FoundServer) -> tuple[Outcome, str]:
     if server.name in existing:
         same = existing[server.name] == server.definition
         return ("unchanged", "") if same else ("conflict", "another server has this name; it was kept")
-    definition: dict[str, JSONValue] = dict(server.definition)
-    draft.set(show_path(("mcp", "servers", server.name)), definition)
+    path, definition = show_path(("mcp", "servers", server.name)), dict(server.definition)
+    trial = copy.copy(draft)
+    try:
+        trial.set(path, definition)
+        trial.validate()
+    except ConfigInvalid as error:
+        # One that cannot be used costs no other.
+        return "skipped", error.problems[0].message
+    draft.set(path, definition)
     return "added", ""

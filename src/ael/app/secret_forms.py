@@ -25,13 +25,14 @@ _SECRET_NAME = re.compile(
 _NO_SECRET_NAME = re.compile(
     r"(file|path|dir|url|uri|host|endpoint|name|id|type|timeout|limit|count|budget|mode|size|ttl)s?$", re.IGNORECASE
 )
-#: Forms that providers give to their keys, and those of JWT and PEM.
+#: Forms that providers give to their keys, those of JWT and PEM, and passwords in URLs.
 _FORMS = (
     r"\b(sk|pk|rk)[-_](live|test|proj|ant|or)?[-_]?[A-Za-z0-9_-]{16,}|\bgh[pousr]_[A-Za-z0-9]{20,}"
     r"|\bgithub_pat_[A-Za-z0-9_]{20,}|\bglpat-[A-Za-z0-9_-]{16,}|\bxox[abeprs]-[A-Za-z0-9-]{10,}"
     r"|\b(AKIA|ASIA)[A-Z0-9]{16}\b|\bAIza[A-Za-z0-9_-]{30,}|\bhf_[A-Za-z0-9]{20,}|\bnpm_[A-Za-z0-9]{30,}"
     r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*|-----BEGIN [A-Z ]*PRIVATE KEY-----"
     r"|[?&](api[-_]?key|access_token|token|key|sig)=[^&\s$]{8,}"
+    r"|://[^\s/@:]*:[^\s/@]+@"
 )
 _LONG_WORD = re.compile(r"[A-Za-z0-9+/=_.~-]{24,}")
 #: What stands before a credential in a header.
@@ -62,9 +63,12 @@ def is_secret(parts: Sequence[str | int], value: str) -> bool:
         return False
     if _NO_SECRET.fullmatch(bare.strip()):
         return False
-    if _SECRET_NAME.search(name) and not _NO_SECRET_NAME.search(name):
-        return True
-    return _is_random(bare)
+    return names_secret(name) or _is_random(bare)
+
+
+def names_secret(name: str) -> bool:
+    """Say whether what has such a name is a secret."""
+    return bool(_SECRET_NAME.search(name)) and not _NO_SECRET_NAME.search(name)
 
 
 def literal_of(value: str) -> str:
