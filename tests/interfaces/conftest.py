@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,65 @@ outputs:
 ERAS = {"handshake": "legacy", "modern": "2026-07-28"}
 
 
+CHANGED = "notifications/tools/list_changed"
+
+
+class StandardError:
+    """What servers write to a named pipe, taken as it comes: who waits for a word need not look again and again."""
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path)
+        self.path = path
+        # For both directions: it can be opened before anybody writes, and does not end with a server.
+        self._pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+        self._taken = b""
+        self._more = asyncio.Event()
+        asyncio.get_running_loop().add_reader(self._pipe, self._take)
+
+    def _take(self) -> None:
+        with suppress(BlockingIOError):
+            while part := os.read(self._pipe, 64 * 1024):
+                self._taken += part
+                self._more.set()
+
+    @property
+    def text(self) -> str:
+        """All that the last server has said so far."""
+        self._take()
+        return self._taken.decode(errors="replace")
+
+    def forget(self) -> None:
+        """Begin anew, for another server."""
+        self._take()
+        self._taken = b""
+
+    async def until(self, pattern: str, running: asyncio.subprocess.Process | None) -> str:
+        """Wait until a server has said something, and return the first group of it."""
+        ended = asyncio.ensure_future(running.wait() if running is not None else asyncio.Event().wait())
+        try:
+            async with asyncio.timeout(60):
+                while (found := re.search(pattern, self.text)) is None:
+                    assert not ended.done(), self.text
+                    self._more.clear()
+                    more = asyncio.ensure_future(self._more.wait())
+                    await asyncio.wait((more, ended), return_when=asyncio.FIRST_COMPLETED)
+                    more.cancel()
+        finally:
+            ended.cancel()
+        return found[1] if found.groups() else found[0]
+
+    def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._pipe)
+        os.close(self._pipe)
+
+
 class Project:
     """A directory with a configuration and workflows, and what serves it."""
 
     def __init__(self, root: Path, environment: dict[str, str]) -> None:
         self.root = root
         self.environment = environment
+        self._said = StandardError(root / "stderr")
         self.configure({})
 
     def configure(self, config: dict[str, Any]) -> None:
@@ -53,7 +107,7 @@ class Project:
     @property
     def errors(self) -> str:
         """What the last server said on standard error."""
-        return (self.root / "stderr").read_text(errors="replace")
+        return self._said.text
 
     @asynccontextmanager
     async def client(self, era: str, transport: str = "stdio", *options: str, **more: Any) -> AsyncIterator[Client]:
@@ -62,6 +116,7 @@ class Project:
             async with self.over_http(*options) as url, Client(url, mode=ERAS[era], **more) as client:
                 yield client
             return
+        self._said.forget()
         # The SDK's client gives its own standard error to the server.
         program = f"exec {sys.executable} -m ael serve {' '.join(options)} 2>stderr"
         parameters = StdioServerParameters(command="/bin/sh", args=["-c", program], env=self.environment, cwd=self.root)
@@ -77,7 +132,8 @@ class Project:
     @asynccontextmanager
     async def process(self, *options: str, **streams: Any) -> AsyncIterator[asyncio.subprocess.Process]:
         """Serve with raw pipes."""
-        with (self.root / "stderr").open("wb") as errors:
+        self._said.forget()
+        with self._said.path.open("wb") as errors:
             running = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "ael", "serve", *options, cwd=self.root, env=self.environment, stderr=errors,
                 limit=2**26, **{"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE, **streams},
@@ -99,13 +155,10 @@ class Project:
 
     async def said(self, pattern: str, running: asyncio.subprocess.Process | None = None) -> str:
         """Wait until the server has said something, and return the first group of it."""
-        async with asyncio.timeout(60):
-            while True:
-                found = re.search(pattern, self.errors)
-                if found:
-                    return found[1] if found.groups() else found[0]
-                assert running is None or running.returncode is None, self.errors
-                await asyncio.sleep(0.02)
+        return await self._said.until(pattern, running)
+
+    def close(self) -> None:
+        self._said.close()
 
 
 class Raw:
@@ -148,6 +201,12 @@ class Raw:
                 return message
             self.notifications.append(message)
 
+    async def told_of_changes(self) -> None:
+        """Wait until the client is told that the list of tools has changed."""
+        while all(one["method"] != CHANGED for one in self.notifications):
+            self.notifications.append(await self.read())
+        self.notifications.clear()
+
     async def read(self) -> dict[str, Any]:
         assert self.running.stdout is not None
         line = await asyncio.wait_for(self.running.stdout.readline(), 60)
@@ -166,8 +225,9 @@ class Raw:
 
 
 @pytest.fixture
-def project(tmp_path: Path, environment: dict[str, str]) -> Project:
+async def project(tmp_path: Path, environment: dict[str, str]) -> AsyncIterator[Project]:
     """Make a project with one workflow, which `ael serve` serves."""
     made = Project(tmp_path, environment)
     made.write("quick.yaml", QUICK)
-    return made
+    yield made
+    made.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 
 import pytest
@@ -138,8 +137,11 @@ async def test_a_file_that_was_never_good_is_seen_mended_and_deleted(authored) -
         assert path.read_text() == good
         assert (await raw.call("workflow:bad"))["structuredContent"] == {"greeting": "hello you"}
         other = authored.write("worse.yaml", "name: worse\nsteps: 5\n")
-        while (await raw.call("workflow_delete", {"name": "worse"}))["isError"]:
-            await asyncio.sleep(0.02)
+        # Nobody is told of a file that was never good: of one that came after it they are.
+        authored.write("witness.yaml", authored.quick.replace("quick", "witness"))
+        while "error" in await raw.ask("tools/call", {"name": "workflow:witness"}):
+            await raw.told_of_changes()
+        assert not (await raw.call("workflow_delete", {"name": "worse"}))["isError"]
         assert not other.exists()
 
 

@@ -12,33 +12,29 @@ from typing import Any
 import pytest
 from mcp.types import ToolListChangedNotification
 
-CHANGED = "notifications/tools/list_changed"
-
 
 async def names(raw) -> list[str]:
     listed = (await raw.ask("tools/list"))["result"]["tools"]
     return [tool["name"] for tool in listed if tool["name"].startswith("workflow:")]
 
 
-async def told(raw) -> None:
-    """Wait until the client is told that the list has changed."""
-    while all(one["method"] != CHANGED for one in raw.notifications):
-        raw.notifications.append(await raw.read())
-    raw.notifications.clear()
+def waving(text: str) -> str:
+    """Return a workflow that does and says something else: of a change that no list shows nobody is told."""
+    return text.replace("hello", "bye").replace("Greets.", "Waves.")
 
 
 async def test_tools_appear_change_and_vanish_with_their_files(project) -> None:
     async with project.raw() as raw:
         assert await names(raw) == ["workflow:quick"]
         path = project.write("deep/er/second.yaml", project.quick.replace("quick", "second"))
-        await told(raw)
+        await raw.told_of_changes()
         assert await names(raw) == ["workflow:quick", "workflow:second"]
         path.write_text(path.read_text().replace("Greets.", "Waves."))
-        await told(raw)
+        await raw.told_of_changes()
         listed = (await raw.ask("tools/list"))["result"]["tools"]
         assert listed[1]["description"] == "Waves."
         path.unlink()
-        await told(raw)
+        await raw.told_of_changes()
         assert await names(raw) == ["workflow:quick"]
 
 
@@ -52,9 +48,9 @@ async def test_a_bad_save_never_loses_a_tool_and_its_error_is_shown(project) -> 
         content = (await raw.ask("resources/read", {"uri": "ael://workflows/quick"}))["result"]["contents"][0]
         assert content["text"] == project.quick
         assert "quick.yaml" in content["_meta"]["error"]
-        path.write_text(project.quick.replace("hello", "bye"))
-        while (await raw.call("workflow:quick", {"who": "Bob"}))["structuredContent"] != {"greeting": "bye Bob"}:
-            await asyncio.sleep(0.02)
+        path.write_text(waving(project.quick))
+        await raw.told_of_changes()
+        assert (await raw.call("workflow:quick", {"who": "Bob"}))["structuredContent"] == {"greeting": "bye Bob"}
         content = (await raw.ask("resources/read", {"uri": "ael://workflows/quick"}))["result"]["contents"][0]
         assert "_meta" not in content
 
@@ -66,13 +62,12 @@ async def test_a_storm_of_saves_ends_in_what_was_saved_last(project) -> None:
         assert len(await names(raw)) == 101
         for turn in range(10):
             for number in range(100):
-                project.write(
-                    f"w{number}.yaml", project.quick.replace("quick", f"w{number}").replace("1.0", f"1.{turn}")
-                )
+                text = project.quick.replace("quick", f"w{number}").replace("1.0", f"1.{turn}")
+                project.write(f"w{number}.yaml", text.replace("Greets.", f"Greets {turn}."))
             assert len(await names(raw)) == 101
         for number in range(100):
             while (await raw.call(f"workflow:w{number}"))["_meta"]["workflow_version"] != "1.9":
-                await asyncio.sleep(0.02)
+                await raw.told_of_changes()
 
 
 async def test_two_files_of_one_name_and_version_keep_the_first_and_are_told(project) -> None:
@@ -89,11 +84,10 @@ async def test_two_files_of_one_name_and_version_keep_the_first_and_are_told(pro
 async def test_a_mounted_directory_is_followed_behind_its_links_and_what_is_hidden_is_not_read(project, ael) -> None:
     """As ConfigMaps are mounted: files are links into a hidden directory, which a link names that is replaced."""
     mount = project.root / "workflows"
-    for turn, word in enumerate(("hello", "bye")):
+    linked = project.quick.replace("quick", "linked")
+    for turn, text in enumerate((linked, waving(linked))):
         (mount / f"..{turn}").mkdir()
-        (mount / f"..{turn}" / "linked.yaml").write_text(
-            project.quick.replace("quick", "linked").replace("hello", word)
-        )
+        (mount / f"..{turn}" / "linked.yaml").write_text(text)
     (mount / "..data").symlink_to("..0")
     (mount / "linked.yaml").symlink_to("..data/linked.yaml")
     async with project.raw() as raw:
@@ -101,8 +95,8 @@ async def test_a_mounted_directory_is_followed_behind_its_links_and_what_is_hidd
         assert (await raw.call("workflow:linked"))["structuredContent"] == {"greeting": "hello you"}
         (mount / "..new").symlink_to("..1")
         (mount / "..new").rename(mount / "..data")
-        while (await raw.call("workflow:linked"))["structuredContent"] != {"greeting": "bye you"}:
-            await asyncio.sleep(0.02)
+        await raw.told_of_changes()
+        assert (await raw.call("workflow:linked"))["structuredContent"] == {"greeting": "bye you"}
     assert "ERROR" not in project.errors
     assert ael("list", "--json").stdout.count('"name": "linked"') == 1
 
@@ -125,11 +119,11 @@ async def test_children_follow_their_files_too(project) -> None:
     async with project.raw() as raw:
         assert await names(raw) == ["workflow:parent", "workflow:quick"]
         assert (await raw.call("workflow:parent"))["structuredContent"] == {"greeting": "hello kid"}
-        project.write("quick.yaml", project.quick.replace("hello", "bye"))
-        while (await raw.call("workflow:parent"))["structuredContent"] != {"greeting": "bye kid"}:
-            await asyncio.sleep(0.02)
+        project.write("quick.yaml", waving(project.quick))
+        await raw.told_of_changes()
+        assert (await raw.call("workflow:parent"))["structuredContent"] == {"greeting": "bye kid"}
         (project.root / "workflows/quick.yaml").unlink()
-        await told(raw)
+        await raw.told_of_changes()
         gone = await raw.call("workflow:parent")
         assert gone["isError"]
         assert "no file in" in gone["content"][0]["text"]
@@ -190,7 +184,7 @@ async def test_directories_without_end_and_names_that_are_no_text_stop_nothing(p
         async with project.raw() as raw:
             assert await names(raw) == ["workflow:quick"]
             project.write("later.yaml", project.quick.replace("quick", "later"))
-            await told(raw)
+            await raw.told_of_changes()
             assert await names(raw) == ["workflow:later", "workflow:quick"]
         listed = ael("list", "--json").stdout
     finally:
