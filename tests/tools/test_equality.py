@@ -97,7 +97,8 @@ class Place:
                 calls = [("fetch", {"url": f"{self.url}/page"}), ("fetch", {"url": f"{self.url}/nothing"})]
                 return (
                     [f"{BIN}/mcp-server-fetch", "--ignore-robots-txt", "--allow-private-ips"],
-                    {},
+                    # Where it finds node, it installs packages into its own, and two of it at once break that.
+                    {"PATH": str(BIN)},
                     [*calls, ("fetch", {"url": "no url"})],
                 )
             case "everything":
