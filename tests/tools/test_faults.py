@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -89,6 +90,20 @@ async def test_an_answer_to_a_call_that_was_given_up_is_not_taken_for_another(th
     call = through(s=hostile("late"))
     assert (await call.error("s__act", 0.3, n=1)).code == "TOOL_TIMEOUT"
     assert await call("s__act", n=2) == "right"
+
+
+async def test_each_call_has_its_own_time_whichever_began_first(through, hostile) -> None:
+    call = through(s=hostile("silent_call"))
+    await call("s__act", n=0)
+    ended: list[str] = []
+
+    async def late(name: str, seconds: float) -> None:
+        assert (await call.error("s__act", seconds, n=1)).code == "TOOL_TIMEOUT"
+        ended.append(name)
+
+    calls = [late("third", 0.9), late("first", 0.2), late("second", 0.5), late("fourth", 1.2)]
+    await asyncio.gather(*calls)
+    assert ended == ["first", "second", "third", "fourth"]
 
 
 # -- what it wants ----------------------------------------------------------------------------------------------------
@@ -306,6 +321,21 @@ async def test_a_failed_server_does_not_keep_calls_of_others_waiting(through, ho
     call.servers["dead"]._retry_at = 0.0
     assert (await call("act", n=1))["got"] == {"n": 1}
     assert call.servers["dead"].status == "starting"
+
+
+async def test_servers_leave_no_open_files_behind_whether_they_started_or_not(through, hostile) -> None:
+    async def begin_and_end(number: int) -> None:
+        call = through(s=hostile("plain"), none=ServerConfig(command="a-program-that-is-not-there"))
+        await call("s__act", n=number)
+        assert "does not exist" in (await call.error("none__act")).detail
+        await call.catalog.close()
+
+    # The first ones open what stays open for all.
+    await begin_and_end(1)
+    before = len(os.listdir("/dev/fd"))
+    for number in range(3):
+        await begin_and_end(number)
+    assert len(os.listdir("/dev/fd")) == before
 
 
 async def test_stopping_takes_grandchildren_along(through, hostile) -> None:

@@ -60,6 +60,9 @@ class Peer(ABC):
         self._on_notification = on_notification
         self._loop = asyncio.get_running_loop()
         self._pending: dict[int, asyncio.Future[Any]] = {}
+        #: When each of them is late, by the loop's clock, and what wakes us for the first of them.
+        self._deadlines: dict[int, float] = {}
+        self._alarm: asyncio.TimerHandle | None = None
         self._progress: dict[int, OnProgress] = {}
         self._last_id = 0
         #: Set while the peer reads what it is sent.
@@ -116,7 +119,8 @@ class Peer(ABC):
         number = self._last_id
         answer: asyncio.Future[Any] = self._loop.create_future()
         self._pending[number] = answer
-        timer = None if timeout_seconds is None else self._loop.call_later(timeout_seconds, _expire, answer)
+        if timeout_seconds is not None:
+            self._limit(number, timeout_seconds)
         if on_progress is not None:
             params = {**(params or {}), "_meta": {**((params or {}).get("_meta") or {}), "progressToken": number}}
             self._progress[number] = on_progress
@@ -125,7 +129,11 @@ class Peer(ABC):
             body["params"] = params
         was_sent = False
         try:
-            was_sent = await self._send_when_read(body, answer)
+            if self.is_open and self._writable.is_set():
+                was_sent = True
+                self._write(body)
+            else:
+                was_sent = await self._send_when_read(body, answer)
             result = await answer
         except (asyncio.CancelledError, PeerTimeout) as error:
             if was_sent and method not in _OPENING:
@@ -133,9 +141,8 @@ class Peer(ABC):
                 self.notify("notifications/cancelled", {"requestId": number, "reason": reason})
             raise
         finally:
-            if timer is not None:
-                timer.cancel()
             del self._pending[number]
+            self._deadlines.pop(number, None)
             self._progress.pop(number, None)
         try:
             return await self._shaped(result, shape)
@@ -159,6 +166,24 @@ class Peer(ABC):
             return False
         self._write(body)
         return True
+
+    def _limit(self, number: int, seconds: float) -> None:
+        """Have a request expire; one alarm serves all, as nearly every answer comes before it."""
+        at = self._deadlines[number] = self._loop.time() + seconds
+        if self._alarm is None or at < self._alarm.when():
+            if self._alarm is not None:
+                self._alarm.cancel()
+            self._alarm = self._loop.call_at(at, self._expire)
+
+    def _expire(self) -> None:
+        self._alarm = None
+        now = self._loop.time()
+        for number, at in self._deadlines.items():
+            if at <= now:
+                self._fail(number, PeerTimeout())
+        later = [at for at in self._deadlines.values() if at > now]
+        if later:
+            self._alarm = self._loop.call_at(min(later), self._expire)
 
     def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
         """Send a notification."""
@@ -207,6 +232,9 @@ class Peer(ABC):
         if self.ended is None:
             self.ended = why
         self._fail_all(PeerGone(self.ended))
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
         if not self.gone.done():
             self.gone.set_result(None)
 
@@ -219,11 +247,6 @@ class Peer(ABC):
         for future in self._pending.values():
             if not future.done():
                 future.set_exception(error)
-
-
-def _expire(answer: asyncio.Future[Any]) -> None:
-    if not answer.done():
-        answer.set_exception(PeerTimeout())
 
 
 def _is_number(value: object) -> TypeGuard[float]:

@@ -200,12 +200,18 @@ class McpServer:
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         try:
-            await self._take_turn(until)
+            if self._calls.locked():
+                async with asyncio.timeout_at(until):
+                    await self._calls.acquire()
+            else:
+                await self._calls.acquire()
         except TimeoutError:
             detail = f"{self.config.max_concurrency} calls of server '{self.name}' run, and none of them ended in time"
             raise ToolTimeout(detail, tool_name=tool, timeout_seconds=f"{seconds:g}") from None
         try:
-            client = await self._ready(until, tool)
+            client = self._client
+            if client is None or not client.peer.is_open:
+                client = await self._ready(until, tool)
             left = max(0.0, until - loop.time())
             result = await client.call_tool(tool, params, timeout_seconds=left, meta=meta, on_progress=on_progress)
         except TimeoutError:
@@ -228,13 +234,6 @@ class McpServer:
             self._calls.release()
         self._deaths = 0
         return result
-
-    async def _take_turn(self, until: float) -> None:
-        if not self._calls.locked():
-            await self._calls.acquire()
-            return
-        async with asyncio.timeout_at(until):
-            await self._calls.acquire()
 
     def subscribe(self, on_change: Callable[[], None]) -> Callable[[], None]:
         """See `ToolSource.subscribe`: told of a changed list, of a server that is ready and of one that is not."""
@@ -269,9 +268,6 @@ class McpServer:
 
         Raises `McpConnectionFailed`, `ToolUnavailable`, or `TimeoutError` at the time `until`.
         """
-        client = self._client
-        if client is not None and client.peer.is_open:
-            return client
         self._check_enabled(tool)
         self._start_if_due()
         async with asyncio.timeout_at(until):

@@ -7,19 +7,19 @@ ours costs one call at most.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import signal
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from typing import Any, cast
 
 import msgspec
 
 from ael.tools.jsonrpc import InvalidAnswer, Notify, Peer, T
 from ael.tools.lines import LineReader, number_at_head, number_at_tail
+from ael.tools.output_pipe import OutputPipe
 from ael.tools.stderr import LastLines
 from ael.values import bulk
 
@@ -38,12 +38,14 @@ _LAST_WORDS = 0.3
 #: Seconds that may be spent on what came before the end.
 _BACKLOG = 5.0
 
-#: Bytes of the standard error a second; one who floods it is slowed down.
-_STDERR_BURST, _STDERR_PAUSE = 1024 * 1024, 0.05
+#: Seconds that the standard error rests after it was read: many a server writes a line a call, which nobody waits for.
+_STDERR_PAUSE = 0.05
 
-#: Bytes that a pipe holds, where the kernel allows it: what asyncio reads in one go. More would use up what the kernel
-#: grants a user for all pipes (64 MiB), and then it cuts down those of others.
-_PIPE = 256 * 1024
+#: Bytes of it that are read without a rest, and at the end: one who floods it is slowed down.
+_STDERR_BURST = 1024 * 1024
+
+#: Bytes that tell that there may be more of it.
+_STDERR_MUCH = 32 * 1024
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +74,8 @@ class ProcessPeer(Peer, asyncio.SubprocessProtocol):
         self._turn: asyncio.Handle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._last_lines = last_lines
+        self._stdout = OutputPipe(self._take, partial(self._stream_ended, 1), is_wide=True)
+        self._stderr = OutputPipe(self._take_stderr, partial(self._stream_ended, 2), is_wide=False)
         self._stderr_burst = 0
         self._open_pipes = {0, 1, 2}
         self._finishing: asyncio.Task[None] | None = None
@@ -83,7 +87,6 @@ class ProcessPeer(Peer, asyncio.SubprocessProtocol):
         self._idle.set()
         self._transport: asyncio.SubprocessTransport
         self._stdin: asyncio.WriteTransport
-        self._stdout: asyncio.ReadTransport
         self.pid = 0
 
     @classmethod
@@ -100,44 +103,44 @@ class ProcessPeer(Peer, asyncio.SubprocessProtocol):
         """Start a process in a group of its own; raises `OSError`."""
         peer = cls(max_message, on_notification, last_lines)
         inherited = {name: value for name in INHERITED if (value := os.environ.get(name)) is not None}
-        await peer._loop.subprocess_exec(lambda: peer, *command, env=inherited | env, cwd=cwd, start_new_session=True)
+        await peer._start(command, inherited | env, cwd)
         return peer
+
+    async def _start(self, command: Sequence[str], env: dict[str, str], cwd: str | None) -> None:
+        pipes = (self._stdout, self._stderr)
+        stdout, stderr = (pipe.childs_end for pipe in pipes)
+        try:
+            await self._loop.subprocess_exec(
+                lambda: self, *command, stdout=stdout, stderr=stderr, env=env, cwd=cwd, start_new_session=True
+            )
+        except BaseException:
+            for pipe in pipes:
+                pipe.close()
+            raise
+        finally:
+            for pipe in pipes:
+                pipe.release()
+        for pipe in pipes:
+            pipe.resume()
 
     # -- asyncio.SubprocessProtocol -----------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See asyncio; it comes before everything that the process wrote."""
+        """See asyncio."""
         assert isinstance(transport, asyncio.SubprocessTransport)
-        stdin, stdout = transport.get_pipe_transport(0), transport.get_pipe_transport(1)
+        stdin = transport.get_pipe_transport(0)
         assert isinstance(stdin, asyncio.WriteTransport)
-        assert isinstance(stdout, asyncio.ReadTransport)
-        self._transport, self._stdin, self._stdout, self.pid = transport, stdin, stdout, transport.get_pid()
-        with suppress(OSError, AttributeError, ValueError):
-            # Four times as much in one go; a system that has no such call reads in smaller parts. A pipe that is closed
-            # already raises ValueError.
-            fcntl.fcntl(stdout.get_extra_info("pipe").fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
-
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
-        """Take what the process wrote (asyncio's name)."""
-        if fd == 2:
-            self._take_stderr(data)
-            return
-        self._lines += self._reader.feed(data)
-        self._idle.clear()
-        if self._turn is None:
-            self._work()
+        self._transport, self._stdin, self.pid = transport, stdin, transport.get_pid()
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
-        """See asyncio."""
-        self._open_pipes.discard(fd)
-        if fd != 2:
-            self._finish()
-        self._note_end()
+        """See asyncio: it has our end of its standard input."""
+        self._stream_ended(fd)
 
     def process_exited(self) -> None:
         """See asyncio."""
         if not self.exited.done():
             self.exited.set_result(self._transport.get_returncode())
+        self._stderr.resume()
         self._finish()
         self._note_end()
 
@@ -149,15 +152,34 @@ class ProcessPeer(Peer, asyncio.SubprocessProtocol):
         """See asyncio."""
         self._writable.set()
 
+    # -- its output ---------------------------------------------------------------------------------------------
+
+    def _take(self, data: bytes) -> None:
+        self._lines += self._reader.feed(data)
+        self._idle.clear()
+        if self._turn is None:
+            self._work()
+
     def _take_stderr(self, data: bytes) -> None:
         self._last_lines.take(data)
         self._stderr_burst += len(data)
-        if self._stderr_burst > _STDERR_BURST:
+        if len(data) < _STDERR_MUCH or self._stderr_burst > _STDERR_BURST:
             self._stderr_burst = 0
-            pipe = self._transport.get_pipe_transport(2)
-            if isinstance(pipe, asyncio.ReadTransport) and not pipe.is_closing():
-                pipe.pause_reading()
-                self._loop.call_later(_STDERR_PAUSE, _resume, pipe)
+            self._stderr.pause()
+            self._loop.call_later(_STDERR_PAUSE, self._stderr.resume)
+
+    def read_stderr(self) -> None:
+        """Take what stands in the standard error now, as far as it is no flood."""
+        for _ in range(_STDERR_BURST // _STDERR_MUCH):
+            if not self._stderr.read():
+                break
+
+    def _stream_ended(self, fd: int) -> None:
+        self._open_pipes.discard(fd)
+        if fd != 2:
+            self._stderr.resume()
+            self._finish()
+        self._note_end()
 
     # -- the end ------------------------------------------------------------------------------------------------
 
@@ -191,6 +213,7 @@ class ProcessPeer(Peer, asyncio.SubprocessProtocol):
         self._end(f"the server's process ended with {how}")
 
     def _end(self, why: str) -> None:
+        self.read_stderr()
         self._last_lines.end()
         super()._end(why)
         self._writable.set()
@@ -206,11 +229,11 @@ class ProcessPeer(Peer, asyncio.SubprocessProtocol):
             if self._loop.time() > until:
                 break
         if self._lines or len(self._tasks) >= _MOST_LARGE:
-            self._stdout.pause_reading()
+            self._stdout.pause()
             if len(self._tasks) < _MOST_LARGE:
                 self._turn = self._loop.call_soon(self._work)
             return
-        self._stdout.resume_reading()
+        self._stdout.resume()
         if not self._tasks:
             self._idle.set()
 
@@ -300,6 +323,10 @@ class ProcessPeer(Peer, asyncio.SubprocessProtocol):
         # Children of the server that outlived it.
         self._signal(signal.SIGKILL)
         self._transport.close()
+        self._stdout.close()
+        self.read_stderr()
+        self._last_lines.end()
+        self._stderr.close()
         for task in (*self._tasks, *([self._finishing] if self._finishing else [])):
             task.cancel()
 
@@ -311,8 +338,3 @@ class ProcessPeer(Peer, asyncio.SubprocessProtocol):
 @cache
 def _decoder(shape: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401 # any type
     return msgspec.json.Decoder(shape)
-
-
-def _resume(pipe: asyncio.ReadTransport) -> None:
-    if not pipe.is_closing():
-        pipe.resume_reading()
