@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import httpx2
 
 from ael.tools.client import McpClient
+from ael.tools.keeper import Keeper
 from ael.tools.stderr import LastLines
 from ael.tools.stdio import ProcessPeer
 
@@ -70,6 +71,7 @@ class Project:
             max_message=2**26,
             on_notification=lambda *_: None,
             last_lines=LastLines(),
+            keeper=Keeper(),
         )
         return await McpClient.open(peer, 120)
 

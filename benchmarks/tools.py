@@ -25,6 +25,7 @@ from ael.journal.sqlite import SqliteJournal
 from ael.plan import Plan
 from ael.tools.catalog import ToolCatalog
 from ael.tools.gateway import Gateway
+from ael.tools.keeper import Keeper
 from ael.tools.servers import McpServer, ServerConfig
 from ael.tools.stdio import ProcessPeer
 
@@ -168,7 +169,8 @@ async def life(row: Row, rounds: int) -> None:
 
     alone = statistics.median([await first_result() for _ in range(rounds)])
     row("spawn to the first result, a server that starts in 0.3 s", f"{alone:.2f} s", "<= 0.5 s", met=alone <= 0.5)
-    many = [McpServer(f"s{i}", server("null_server.py", 0.3).config) for i in range(20)]
+    keeper = Keeper()
+    many = [McpServer(f"s{i}", server("null_server.py", 0.3).config, keeper=keeper) for i in range(20)]
     catalog = ToolCatalog(many)
     gc.collect()
     before = _resident()

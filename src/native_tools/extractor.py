@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import resource
+import select
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -26,6 +28,7 @@ Answer = dict[str, Any]
 
 def main() -> None:
     """Answer one request."""
+    _end_with_the_reader(True)
     _limit(seconds=int(sys.argv[1]), memory=int(sys.argv[2]))
     logging.disable()
     request = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=dict[str, Any])
@@ -37,7 +40,22 @@ def main() -> None:
         answer = {"error": "it is nested too deep."}
     except MemoryError:
         answer = {"error": "it takes too much memory."}
+    _end_with_the_reader(False)
     sys.stdout.buffer.write(msgspec.msgpack.encode(answer))
+
+
+def _end_with_the_reader(wanted: bool) -> None:  # on or off
+    """Have the kernel end us when nobody holds the other end of our output any more: the server was killed.
+
+    It sends SIGIO then, and also when some of the output was read: so not while we write.
+    """
+    flags = fcntl.fcntl(1, fcntl.F_GETFL)
+    fcntl.fcntl(1, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(1, fcntl.F_SETFL, flags | os.O_ASYNC if wanted else flags & ~os.O_ASYNC)
+    before = select.poll()
+    before.register(1, 0)
+    if before.poll(0):
+        sys.exit(1)
 
 
 def _limit(*, seconds: int, memory: int) -> None:

@@ -22,6 +22,7 @@ import pytest
 from ael.errors import AelError
 from ael.tools.client import Era, McpClient
 from ael.tools.jsonrpc import RpcError
+from ael.tools.keeper import Keeper
 from ael.tools.mocked import same
 from ael.tools.servers import ServerConfig
 from ael.tools.stderr import LastLines
@@ -191,6 +192,7 @@ async def ours(command: list[str], env: dict[str, str], calls: Calls, era: Era |
         max_message=32 * 1024 * 1024,
         on_notification=lambda method, params: None,
         last_lines=LastLines(),
+        keeper=Keeper(),
     )
     client = await McpClient.open(peer, 30, era)
     try:

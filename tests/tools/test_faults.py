@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -344,6 +345,24 @@ async def test_stopping_takes_grandchildren_along(through, hostile) -> None:
     assert is_alive(child)
     await call.servers["s"].close()
     while is_alive(child):
+        await asyncio.sleep(0.01)
+
+
+async def test_stopping_takes_those_along_who_left_the_group_the_session_or_the_environment(through, hostile) -> None:
+    call = through(s=hostile("runaways"), other=hostile("grandchild"))
+    runaways = await call("s__act")
+    (neighbour,) = await call("other__act")
+    assert all(map(is_alive, runaways))
+    await call.servers["s"].close()
+    assert not any(map(is_alive, runaways))
+    assert is_alive(neighbour)
+
+
+async def test_the_death_of_a_server_takes_those_along_whom_it_left(through, hostile) -> None:
+    call = through(s=hostile("runaways"))
+    runaways = await call("s__act", n=1)
+    os.kill(process_of(call.servers["s"]).pid, signal.SIGKILL)
+    while any(map(is_alive, runaways)):
         await asyncio.sleep(0.01)
 
 

@@ -19,6 +19,7 @@ from ael.sandbox.pool import KernelSandbox
 from ael.sandbox.spawn import ZygoteProcess
 from ael.tools.catalog import ToolCatalog
 from ael.tools.gateway import Gateway
+from ael.tools.keeper import Keeper
 from ael.tools.servers import McpServer
 
 #: Seconds of a whole execution and of a tool step, where nothing says otherwise.
@@ -64,7 +65,8 @@ class Parts:
             refused = self.settings.servers_refused
             configs = {} if refused else self.settings.servers
             timeout = step_timeout(self.settings.file.execution)
-            servers = [McpServer(name, config, timeout) for name, config in configs.items()]
+            keeper = Keeper()
+            servers = [McpServer(name, config, timeout, keeper) for name, config in configs.items()]
             self._catalog = ToolCatalog(servers, configs, note=refused, last_seen=last_seen(self.settings, self.pins))
         return self._catalog
 

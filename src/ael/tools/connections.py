@@ -16,6 +16,7 @@ import msgspec
 from ael.errors import McpConnectionFailed
 from ael.tools.client import Era, McpClient
 from ael.tools.jsonrpc import InvalidAnswer, Notify, PeerGone, PeerTimeout, RpcError
+from ael.tools.keeper import Keeper
 from ael.tools.stderr import LastLines, visible
 from ael.tools.stdio import ProcessPeer
 
@@ -71,8 +72,9 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 class Connector:
     """Reaches one server, again and again."""
 
-    def __init__(self, config: ServerConfig, on_notification: Notify) -> None:
+    def __init__(self, config: ServerConfig, on_notification: Notify, keeper: Keeper) -> None:
         self._config = config
+        self._keeper = keeper
         self._on_notification = on_notification
         #: What the server's processes wrote to their standard error at last.
         self.last_lines = LastLines()
@@ -94,6 +96,7 @@ class Connector:
                 max_message=max_message,
                 on_notification=self._on_notification,
                 last_lines=self.last_lines,
+                keeper=self._keeper,
             )
             client = await McpClient.open(peer, config.startup_timeout, self._era)
         self._era = client.era

@@ -6,6 +6,9 @@ JSON; `schemas` starts it.
 
 from __future__ import annotations
 
+import fcntl
+import os
+import select
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -79,12 +82,28 @@ def main() -> None:
     seconds, memory = int(sys.argv[1]), int(sys.argv[2])
     for kind, most in ((resource.RLIMIT_CPU, seconds), (resource.RLIMIT_AS, memory), (resource.RLIMIT_CORE, 0)):
         resource.setrlimit(kind, (most, most))
+    _end_with_the_reader(True)
     question = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
     try:
         found = judge(make_validator(question.schema), question.value, question.most)
     except ValueError as error:
         found = Found(unusable=str(error))
+    _end_with_the_reader(False)
     sys.stdout.buffer.write(msgspec.json.encode(found))
+
+
+def _end_with_the_reader(wanted: bool) -> None:  # on or off
+    """Have the kernel end us when nobody holds the other end of our output any more: who asked was killed.
+
+    It sends SIGIO then, and also when some of the output was read: so not while we write.
+    """
+    flags = fcntl.fcntl(1, fcntl.F_GETFL)
+    fcntl.fcntl(1, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(1, fcntl.F_SETFL, flags | os.O_ASYNC if wanted else flags & ~os.O_ASYNC)
+    before = select.poll()
+    before.register(1, 0)
+    if before.poll(0):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from ael.tools import ToolInfo
 from ael.tools.client import CallResult, McpClient
 from ael.tools.connections import Connector, Failure, ServerConfig, ToolFilter, words
 from ael.tools.jsonrpc import METHOD_NOT_FOUND, InvalidAnswer, OnProgress, PeerGone, PeerTimeout, RpcError
+from ael.tools.keeper import Keeper
 from ael.tools.offers import Offers, sift
 from ael.tools.stderr import visible
 from ael.values import bulk
@@ -123,14 +124,17 @@ class Changes:
 class McpServer:
     """A server that is a process, or is reached by a URL; implements `ToolSource`."""
 
-    def __init__(self, name: str, config: ServerConfig, default_timeout: float = 30.0) -> None:
+    def __init__(
+        self, name: str, config: ServerConfig, default_timeout: float = 30.0, keeper: Keeper | None = None
+    ) -> None:
+        """Take how it is reached, and who sees to it that nothing of it is left, where servers share one."""
         self.name = name
         self.config = config
         self.status: Status = "stopped" if config.enabled else "disabled"
         #: Why it failed, or is restarted.
         self.reason = ""
         self._timeout = config.timeout or default_timeout
-        self._connector = Connector(config, self._on_notification)
+        self._connector = Connector(config, self._on_notification, keeper or Keeper())
         self._owner: asyncio.Task[None] | None = None
         self._client: McpClient | None = None
         self._changed = asyncio.Event()

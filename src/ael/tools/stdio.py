@@ -18,6 +18,7 @@ from typing import Any, cast
 import msgspec
 
 from ael.tools.jsonrpc import InvalidAnswer, Notify, Peer, T
+from ael.tools.keeper import Family, Keeper
 from ael.tools.lines import LineReader, number_at_head, number_at_tail
 from ael.tools.output_pipe import OutputPipe
 from ael.tools.stderr import LastLines
@@ -87,6 +88,7 @@ class ProcessPeer(Peer, asyncio.SubprocessProtocol):
         self._idle.set()
         self._transport: asyncio.SubprocessTransport
         self._stdin: asyncio.WriteTransport
+        self._family: Family
         self.pid = 0
 
     @classmethod
@@ -99,11 +101,17 @@ class ProcessPeer(Peer, asyncio.SubprocessProtocol):
         max_message: int,
         on_notification: Notify,
         last_lines: LastLines,
+        keeper: Keeper,
     ) -> ProcessPeer:
-        """Start a process in a group of its own; raises `OSError`."""
+        """Start a process in a session of its own; raises `OSError`."""
         peer = cls(max_message, on_notification, last_lines)
         inherited = {name: value for name in INHERITED if (value := os.environ.get(name)) is not None}
-        await peer._start(command, inherited | env, cwd)
+        peer._family = keeper.family()
+        try:
+            await peer._start(command, inherited | env | peer._family.environment, cwd)
+        except BaseException:
+            await peer._family.end()
+            raise
         return peer
 
     async def _start(self, command: Sequence[str], env: dict[str, str], cwd: str | None) -> None:
@@ -131,6 +139,7 @@ class ProcessPeer(Peer, asyncio.SubprocessProtocol):
         stdin = transport.get_pipe_transport(0)
         assert isinstance(stdin, asyncio.WriteTransport)
         self._transport, self._stdin, self.pid = transport, stdin, transport.get_pid()
+        self._family.came(self.pid)
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
         """See asyncio: it has our end of its standard input."""
@@ -310,18 +319,23 @@ class ProcessPeer(Peer, asyncio.SubprocessProtocol):
             self._stdin.write(_encode(message) + b"\n")
 
     async def close(self, grace: float = 0.6) -> None:
-        """Stop the process: close its input, then SIGTERM, then SIGKILL, to its whole group; within two seconds."""
+        """Stop the process: close its input, then SIGTERM, then SIGKILL, to its whole group; within two seconds.
+
+        Then whoever is left of those whom it started is killed.
+        """
         self._end("closed")
         self._idle.set()
+        await self._family.look()
         self._stdin.close()
-        for step in (None, signal.SIGTERM, signal.SIGKILL):
-            if step is not None:
-                self._signal(step)
-            done, _ = await asyncio.wait((self.exited,), timeout=grace)
-            if done:
-                break
-        # Children of the server that outlived it.
+        done, _ = await asyncio.wait((self.exited,), timeout=grace)
+        if not done:
+            await self._family.look()
+            self._signal(signal.SIGTERM)
+            await asyncio.wait((self.exited,), timeout=grace)
+        await self._family.end()
+        # Where that sees nobody: children of the server that outlived it, and itself.
         self._signal(signal.SIGKILL)
+        await asyncio.wait((self.exited,), timeout=grace)
         self._transport.close()
         self._stdout.close()
         self.read_stderr()

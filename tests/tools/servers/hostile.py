@@ -334,6 +334,30 @@ def grandchild(number: int, arguments: dict[str, Any], meta: dict[str, Any]) -> 
     text(number, json.dumps([child.pid]))
 
 
+def run_away(*, marked: bool) -> list[int]:
+    """Start processes in a session of their own and as a daemon; one without our environment, unless all are marked."""
+    sleep = "import signal, time; signal.signal(15, 1); print(flush=True); time.sleep(1000)"
+    command = [sys.executable, "-c", sleep]
+    daemon = "import os; os.fork() and os._exit(0); os.setsid(); print(os.getpid(), flush=True); " + sleep
+    forked = subprocess.Popen([sys.executable, "-c", daemon], stdout=subprocess.PIPE)
+    assert forked.stdout is not None
+    number = int(forked.stdout.readline())
+    started = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True),
+        subprocess.Popen(command, stdout=subprocess.PIPE, process_group=0, env={}),
+    ]
+    if not marked:
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True, env={}))
+    for one in (forked, *started):
+        assert one.stdout is not None
+        one.stdout.readline()
+    return [number, *(one.pid for one in started)]
+
+
+def runaways(number: int, arguments: dict[str, Any], meta: dict[str, Any]) -> None:
+    text(number, json.dumps(run_away(marked=arguments.get("n") == 1)))
+
+
 def asks(number: int, arguments: dict[str, Any], meta: dict[str, Any]) -> None:
     for index, method in enumerate(("ping", "roots/list", "sampling/createMessage", "elicitation/create", "made/up")):
         say({"jsonrpc": "2.0", "id": f"q{index}", "method": method, "params": {"n": index}})
@@ -363,9 +387,9 @@ WAYS: dict[str, Callable[[int, dict[str, Any], dict[str, Any]], None]] = {
             rich,
             blocks,
         ),
-        *(changes, half, silent_call, late, deaf, close_output, flood, grandchild, asks),
+        *(changes, half, silent_call, late, deaf, close_output, flood, grandchild, runaways, asks),
     )
-} | {"mute_crash": crash, "schema_changes": changes}
+} | {"mute_crash": crash, "schema_changes": changes, "stays": silent_call}
 
 starts = start_of() if STATE.parent.is_dir() else 1
 if WAY == "exit" or (WAY == "late_start" and starts == 1):
@@ -375,8 +399,13 @@ if WAY == "garbage":
     print("hello, this is a log line\n{]", flush=True)
 if WAY in {"silent", "garbage"}:
     time.sleep(1000)
-if WAY == "stubborn":
+if WAY in {"stubborn", "runaways"}:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+if WAY == "stays":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    pids = [os.getpid(), os.getppid(), *run_away(marked=True)]
+    Path(os.environ["TELL"]).write_text(json.dumps(pids))
 
 for line in sys.stdin:
     message = json.loads(line)
@@ -408,5 +437,5 @@ for line in sys.stdin:
         cancelled.append([params["requestId"], params["reason"]])
     elif number is not None:
         refuse(number, -32601, "Method not found")
-if WAY == "stubborn":
+if WAY in {"stubborn", "runaways", "stays"}:
     time.sleep(1000)
