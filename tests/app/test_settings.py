@@ -361,7 +361,7 @@ mcp:
 """
     )
     settings = load(path, NAME="not-a-secret", TOKEN="12345678", SHORT="1234567", HEADER="header-secret")
-    assert settings.secrets == ("12345678", "header-secret")
+    assert set(settings.secrets) == {"12345678", "header-secret"}
     assert settings.servers["a"].env["TOKEN"] == "12345678"
 
 

@@ -170,13 +170,21 @@ def test_a_link_is_followed_and_an_older_copy_is_kept(ael: Ael, home: Path, tmp_
     assert json.loads(backup.read_text()) == {"older": True}
 
 
-def test_a_dry_run_shows_no_secret_of_other_entries(ael: Ael, home: Path) -> None:
+def test_a_dry_run_shows_the_entry_and_nothing_of_others_on_its_line(ael: Ael, home: Path) -> None:
     path = home / ".cursor/mcp.json"
     path.parent.mkdir()
-    path.write_text('{"mcpServers": {"a": {"command": "x", "env": {"API_KEY": "in-plain-sight"}}}}')
-    done = ael("install", "cursor", "--dry-run")
-    assert "serve" in done.stdout
-    assert "in-plain-sight" not in done.stdout
+    other = {"command": "x", "args": ["run", "not-known-as-a-secret"], "env": {"API_KEY": "in-plain-sight"}}
+    ours = {"command": "/old/ael", "args": ["serve"], "env": {"SHOP_TOKEN": "swordfish"}}
+    for servers, old in (({"a": other}, []), ({"a": other, "ael": ours}, ['-      "command": "/old/ael",'])):
+        path.write_text(json.dumps({"mcpServers": servers}))
+        done = ael("install", "cursor", "--dry-run")
+        lines = done.stdout.splitlines()
+        assert any(line.startswith("+") and '"serve"' in line for line in lines)
+        assert [line for line in lines if line.startswith("-      ") and "command" in line] == old
+        told = done.stdout + ael("install", "cursor", "--dry-run", "--json").stdout
+        told += ael("install", "cursor", "--undo", "--dry-run", "--json").stdout
+        for hidden in ("in-plain-sight", "not-known-as-a-secret", "swordfish"):
+            assert hidden not in told
 
 
 def test_claude_desktop_has_no_projects(ael: Ael) -> None:

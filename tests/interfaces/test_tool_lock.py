@@ -44,7 +44,7 @@ def test_the_file_has_servers_and_digests_of_whole_definitions_and_no_secret(pro
     text = (tmp_path / "ael-tools.lock").read_text()
     assert "ghp_" not in text
     server = lock_of(tmp_path)["servers"]["s"]
-    assert server["command"] == f"{sys.executable} -X '***' {HOSTILE} words"
+    assert server["command"] == f"{sys.executable} -X 'token=***' {HOSTILE} words"
     pin = server["tools"]["act"]
     definition = pin["definition"]
     assert (definition["name"], definition["description"]) == ("act", "first")
@@ -56,23 +56,51 @@ def test_the_file_has_servers_and_digests_of_whole_definitions_and_no_secret(pro
     assert (tmp_path / "ael-tools.lock").read_text() == text
 
 
-def test_a_secret_that_a_server_puts_into_a_definition_stays_out_of_the_file_and_of_the_diff(
+def test_a_secret_that_a_server_puts_into_a_definition_is_not_part_of_what_was_accepted(
     project: Ael, write: Write, tmp_path: Path
 ) -> None:
     config = json.loads((tmp_path / "ael-config.yaml").read_text())
     config["mcp"]["servers"]["s"]["env"] = {"TOKEN": "${TOKEN}"}
     write("ael-config.yaml", json.dumps(config))
-    for token in ("tok-first-1234567890", "tok-other-1234567890"):
-        write("words.txt", f"connects with {token}")
-        refused = project("tools", "lock", TOKEN=token)
-        assert refused.returncode == 1
-        assert project("run", "w", TOKEN=token).returncode == 1
-        assert project("tools", "lock", "--accept", "s__act", TOKEN=token).returncode == 0
-        text = (tmp_path / "ael-tools.lock").read_text()
-        assert "connects with ***" in text
-        assert "tok-" not in text + refused.stdout + refused.stderr
-        assert project("tools", "lock", "--check", TOKEN=token).returncode == 0
-        assert project("run", "w", TOKEN=token).returncode == 0
+    token, other = "tok-first-1234567890", "tok-other-1234567890"
+    write("words.txt", f"connects with {token}")
+    assert project("tools", "lock", "--accept", "s__act", TOKEN=token).returncode == 0
+    text = (tmp_path / "ael-tools.lock").read_text()
+    assert "connects with ***" in text
+    assert token not in text
+    # Nobody who has the file can try which words give the digest.
+    pin = lock_of(tmp_path)["servers"]["s"]["tools"]["act"]
+    assert pin["digest"] == "sha256:" + hashlib.sha256(rfc8785.dumps(pin["definition"])).hexdigest()
+    # A new token is no change, here or on another machine; another word is one.
+    write("words.txt", f"connects with {other}")
+    assert project("tools", "lock", "--check", TOKEN=other).returncode == 0
+    assert project("run", "w", TOKEN=other).returncode == 0
+    write("words.txt", f"connects to {other}")
+    changed = project("tools", "lock", "--check", TOKEN=other)
+    assert changed.returncode == 1
+    assert "connects to ***" in changed.stdout
+    assert project("run", "w", TOKEN=other).returncode == 1
+    # What is no secret here is no wildcard either.
+    write("words.txt", "connects with anything")
+    assert project("run", "w", TOKEN=other).returncode == 1
+
+
+def test_a_word_that_is_a_secret_here_and_was_none_where_the_tool_was_pinned_is_no_change(
+    project: Ael, write: Write, tmp_path: Path
+) -> None:
+    write("words.txt", "asks postgres")
+    assert project("tools", "lock", "--accept", "s__act").returncode == 0
+    config = tmp_path / "ael-config.yaml"
+    server = json.loads(config.read_text())
+    server["mcp"]["servers"]["s"]["env"] = {"PGPASSWORD": "postgres"}
+    config.write_text(json.dumps(server))
+    assert project("tools", "lock", "--check").returncode == 0
+    assert project("run", "w").returncode == 0
+    assert "postgres" in (tmp_path / "ael-tools.lock").read_text()
+    # It goes with the next look at the file.
+    assert project("tools", "lock").returncode == 0
+    assert "postgres" not in (tmp_path / "ael-tools.lock").read_text()
+    assert project("run", "w").returncode == 0
 
 
 def test_a_file_that_somebody_else_changes_meanwhile_is_left_alone(ael: Ael, write: Write, tmp_path: Path) -> None:

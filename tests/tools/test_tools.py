@@ -209,7 +209,7 @@ async def test_all_violations_are_told_and_past_a_screenful_counted(serve) -> No
 
 
 async def test_the_names_of_a_server_that_is_down_stay_its_own(tmp_path: Path) -> None:
-    seen = tmp_path / "state" / "seen.json"
+    seen = tmp_path / "state" / "seen"
     configs = {"one": hostile("plain"), "two": hostile("plain")}
 
     async def called(**changed: ServerConfig) -> AelError | None:
@@ -232,7 +232,8 @@ async def test_the_names_of_a_server_that_is_down_stay_its_own(tmp_path: Path) -
     assert "server 'one' is down, and offered 'act' when it was last seen" in error.detail
     assert error.suggestion == "If another one is meant, name it: two__act."
     # A damaged memory is as good as none.
-    seen.write_text("{")
+    for file in seen.iterdir():
+        file.write_text("{")
     assert await called(one=hostile("exit")) is None
 
 

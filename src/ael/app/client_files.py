@@ -9,15 +9,16 @@ from __future__ import annotations
 import re
 import shlex
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 from ael.app import jsonc
-from ael.app.secret_forms import is_secret, names_secret, variable_name
+from ael.app.config_excerpts import unreadable
 from ael.errors import ConfigInvalid, Problem
+from ael.observe.secret_forms import Region, find_regions, masked, variable_name
 from ael.values import JSONValue
 
 Client: TypeAlias = Literal["claude-desktop", "claude-code", "vscode", "cursor"]
@@ -91,7 +92,7 @@ def read_client_file(path: Path) -> ClientFile:
     try:
         root = jsonc.parse(text, str(path), comments=path.name not in _STRICT).value
     except jsonc.Unreadable as error:
-        raise ConfigInvalid([error.problem]) from error
+        raise unreadable([error.problem], text) from error
     listed, client, inputs = _listed(root, path)
     taken: dict[str, str] = {}
     return ClientFile(
@@ -217,7 +218,7 @@ class _Import:
             # A client starts it as it stands; here it is split like a shell would.
             made["command"] = shlex.quote(self._program(self._text(command, ("command",))))
         elif isinstance(command, list):
-            made["command"] = shlex.join(self._text(str(word), ("command",)) for word in command)
+            made["command"] = shlex.join(self._args([_scalar(one) for one in command]))
         if isinstance(args, list) and args:
             made["args"] = list(self._args([_scalar(one) for one in args]))
         if isinstance(raw.get("cwd"), str):
@@ -234,17 +235,10 @@ class _Import:
             self._notes.append("disabled there, and here")
         return made
 
-    def _args(self, words: Iterable[str]) -> Iterator[str]:
-        """Yield the arguments of a program, without what its options name as secrets."""
-        before = ""
-        for index, word in enumerate(words):
-            option, equals, value = word.partition("=")
-            if option.startswith("-") and equals and names_secret(option):
-                yield f"{option}={self._text(value, ('env', option))}"
-            else:
-                is_named = names_secret(before) and not word.startswith("-")
-                yield self._text(word, ("env", before) if is_named else ("args", index))
-            before = word if word.startswith("-") and not equals else ""
+    def _args(self, words: list[str]) -> Iterator[str]:
+        """Yield the arguments of a program."""
+        for index, (before, word) in enumerate(zip(["", *words], words, strict=False)):
+            yield self._text(word, ("args", index), before)
 
     def _texts(self, raw: dict[str, JSONValue], key: str) -> dict[str, JSONValue]:
         found = raw.get(key)
@@ -266,15 +260,18 @@ class _Import:
             return command
         return str(self._listed.folder / command)
 
-    def _text(self, text: str, parts: tuple[str | int, ...]) -> str:
-        """Return a text with references as AEL writes them, and without the secret that it may be."""
+    def _text(self, text: str, parts: tuple[str | int, ...], before: str = "") -> str:
+        """Return a text with references as AEL writes them, and without the secrets that stand in it."""
         written = _REFERENCE.sub(lambda found: self._reference(found, text), text)
-        key = str(parts[-1])
-        if not is_secret(parts, written):
+        regions = [one for one in find_regions(parts, written, before) if one.is_written]
+        if not regions:
             return written
-        name = self._secret(key if isinstance(parts[-1], str) else "SECRET", text)
-        scheme = re.match(r"(?i)(bearer|basic|token)\s+", text)
-        return f"{scheme[0] if scheme else ''}${{{name}}}"
+        key = str(parts[-1]) if isinstance(parts[-1], str) else "SECRET"
+        if "://" in written:
+            # A part of a URL would have to be escaped by whoever sets it.
+            regions = [Region(start=0, end=len(written), value=written, name=key)]
+        names = iter([self._secret(one.name or key, one.value) for one in regions])
+        return masked(written, regions, lambda _: f"${{{next(names)}}}")
 
     def _secret(self, key: str, value: str) -> str:
         prefix, name = variable_name(self.name), variable_name(key)

@@ -5,25 +5,24 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
+from ael.app.config_excerpts import read_root, unreadable
 from ael.app.config_file import ConfigFile
 from ael.app.native_tools import NATIVE
-from ael.app.secret_forms import SECRET_KEYS, VARIABLE, secret_texts
 from ael.errors import ConfigInvalid, Location, Problem
 from ael.observe.masking import Masker
+from ael.observe.secret_forms import SECRET_KEYS, SHORTEST_SECRET, VARIABLE, find_regions, secret_texts
 from ael.tools.servers import ServerConfig
 from ael.workflow.yaml_reader import Node, Reader, Unreadable, join
 
 #: A token of RFC 9110, section 5.6.2.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-
-#: Secrets are masked from this length on.
-SHORTEST_SECRET = 8
 
 #: Smallest values of numbers in the file; those under `_ABOVE_ZERO` may be any fraction above it.
 _AT_LEAST = {
@@ -58,11 +57,14 @@ def parse_config(
         reader = Reader(text, str(path))
         if reader.is_empty():
             return ConfigFile()
-        root = reader.root()
+        root = read_root(reader)
     except Unreadable as error:
-        raise ConfigInvalid(error.problems) from error
+        raise unreadable(error.problems, text) from error
+    # Before any is filled: what stands before a value tells what it is, and an alias may tell otherwise.
+    for node, keys, before in _scalars(root, ()):
+        secrets += secret_texts(find_regions(keys, node.value, before), partial(filled, env=env))
     seen: set[int] = set()
-    for node, keys in _scalars(root, ()):
+    for node, keys, _ in _scalars(root, ()):
         # An alias is the same node again: filling it twice would read `$${X}` as a variable after all.
         if id(node) not in seen:
             seen.add(id(node))
@@ -96,21 +98,35 @@ def _masked(problems: list[Problem], secrets: list[str]) -> list[Problem]:
     ]
 
 
-def _scalars(node: Node, keys: tuple[str, ...]) -> Iterator[tuple[Node, tuple[str, ...]]]:
+def _scalars(
+    node: Node, keys: tuple[str | int, ...], before: str = ""
+) -> Iterator[tuple[Node, tuple[str | int, ...], str]]:
+    """Yield every scalar with its path, and the text of the item before it in a list."""
     if node.id == "mapping":
         for key, value in node.value:
             yield from _scalars(value, (*keys, key.value))
     elif node.id == "sequence":
-        for item in node.value:
-            yield from _scalars(item, keys)
+        for index, item in enumerate(node.value):
+            yield from _scalars(item, (*keys, index), before)
+            before = item.value if item.id == "scalar" else ""
     else:
-        yield node, keys
+        yield node, keys, before
+
+
+def filled(text: str, env: Mapping[str, str]) -> str:
+    """Return a text with what variables bring; those that are not set are told of elsewhere."""
+
+    def value_of(match: re.Match[str]) -> str:
+        dollar, name, operator, argument, _ = match.groups()
+        return "$" if dollar else env.get(name or "") or (argument if operator == ":-" else "")
+
+    return VARIABLE.sub(value_of, text)
 
 
 def _fill(
     reader: Reader,
     node: Node,
-    keys: tuple[str, ...],
+    keys: tuple[str | int, ...],
     env: Mapping[str, str],
     secrets: list[str],
     *,
@@ -118,8 +134,6 @@ def _fill(
 ) -> None:
     """Replace `${VAR}` in one value; what variables bring is text, or a number where it stands alone."""
     text: str = node.value
-    # What is written out is masked as well.
-    secrets += [secret for secret in secret_texts(keys, text) if len(secret) >= SHORTEST_SECRET]
     if "$" not in text:
         return
     is_secret = bool(SECRET_KEYS & set(keys))

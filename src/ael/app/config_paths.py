@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, Union, get_args, get_origin
 
 import msgspec
 
+from ael.app.config_excerpts import unreadable
 from ael.app.config_file import ConfigFile
 from ael.errors import ConfigInvalid, ConfigPathInvalid, nearest
 from ael.values import JSONValue
@@ -175,7 +176,7 @@ def read_value(text: str, parts: tuple[Part, ...]) -> JSONValue:
     except Unreadable as error:
         if takes_text:
             return text
-        raise ConfigInvalid(error.problems) from error
+        raise unreadable(error.problems, text) from error
     if isinstance(value, str) and not reader.problems:
         return value
     if takes_text and not any(_takes(hint, value) for hint in hints):

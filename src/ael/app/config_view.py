@@ -7,15 +7,16 @@ from collections.abc import Mapping
 import msgspec
 
 from ael.app.config_paths import Part, leaves_of, parse_path, show_path, value_at
-from ael.app.secret_forms import SECRET_KEYS, VARIABLE, is_secret
 from ael.app.settings import (
     ConfigSource,
     config_source,
     environment_overrides,
+    fill,
     read_config,
 )
 from ael.errors import ConfigInvalid, ConfigPathInvalid, Problem, did_you_mean
 from ael.observe.masking import MASK, Masker
+from ael.observe.secret_forms import SECRET_KEYS, VARIABLE, find_secrets, masked
 from ael.values import JSONValue, decode
 from ael.workflow.yaml_reader import Reader
 
@@ -45,14 +46,19 @@ def view_config(path: str = "", named: str | None = None, environment: Mapping[s
     if found is msgspec.UNSET:
         raise ConfigPathInvalid("nothing stands there", suggestion=_near(values, parts), path=path)
     sources: dict[str, str] = {}
-    masked = Masker(secrets).value(found)
+    masker = Masker(secrets)
+    shown = masker.value(found)
+    secret = {one.parts: one for one in find_secrets(raw)}
     for inner, value in list(leaves_of(found)):
         whole = (*parts, *inner)
         written = value_at(raw, whole)
         sources[show_path(whole)] = _origin(whole, written, source, marks, overridden)
-        if _is_hidden(whole, written, value):
-            masked = _replaced(masked, inner)
-    return ConfigView(path="" if source.text is None else str(source.path), values=masked, sources=sources)
+        if value and _brings_secret(whole, written):
+            shown = _replaced(shown, inner, MASK)
+        elif value and whole in secret:
+            rest = fill(masked(secret[whole].text, secret[whole].regions), environment)
+            shown = _replaced(shown, inner, masker.text(rest))
+    return ConfigView(path="" if source.text is None else str(source.path), values=shown, sources=sources)
 
 
 def _written(source: ConfigSource) -> tuple[JSONValue, dict[str, tuple[int, int]]]:
@@ -78,22 +84,19 @@ def _origin(
     return f"{place} ({', '.join(f'${{{name}}}' for name in names)})" if names else place
 
 
-def _is_hidden(parts: tuple[Part, ...], written: object, value: JSONValue) -> bool:
-    """Say whether a value is not shown: what variables brought to where secrets are, and what looks like one."""
-    if not isinstance(value, str) or not value:
-        return False
-    if isinstance(written, str) and SECRET_KEYS & set(parts) and any(one[2] for one in VARIABLE.finditer(written)):
-        return True
-    return is_secret(parts, value)
+def _brings_secret(parts: tuple[Part, ...], written: object) -> bool:
+    """Say whether a variable brings something to where secrets are."""
+    brings = isinstance(written, str) and any(one[2] for one in VARIABLE.finditer(written))
+    return brings and bool(SECRET_KEYS & set(parts))
 
 
-def _replaced(value: JSONValue, parts: tuple[Part, ...]) -> JSONValue:
+def _replaced(value: JSONValue, parts: tuple[Part, ...], shown: str) -> JSONValue:
     if not parts:
-        return MASK
+        return shown
     if isinstance(value, dict):
-        return {key: _replaced(item, parts[1:]) if key == parts[0] else item for key, item in value.items()}
+        return {key: _replaced(item, parts[1:], shown) if key == parts[0] else item for key, item in value.items()}
     if isinstance(value, list):
-        return [_replaced(item, parts[1:]) if index == parts[0] else item for index, item in enumerate(value)]
+        return [_replaced(item, parts[1:], shown) if index == parts[0] else item for index, item in enumerate(value)]
     return value
 
 

@@ -16,13 +16,13 @@ from typing import Any
 
 import msgspec
 
-from ael.app.config_paths import Part, leaves_of, parse_path, show_path, value_at
-from ael.app.config_secrets import find_secrets, refusal
+from ael.app.config_excerpts import masked_lines, read_root, unreadable
+from ael.app.config_paths import Part, parse_path, show_path, value_at
+from ael.app.config_secrets import masker_of, refusal
 from ael.app.files import alone, replace_file
-from ael.app.secret_forms import is_secret
 from ael.app.settings import ConfigSource, check_config
 from ael.errors import ConfigInvalid, ConfigPathInvalid, OutputInvalid, Problem
-from ael.observe.masking import Masker
+from ael.observe.secret_forms import find_secrets, mask_document
 from ael.values import JSONValue, check
 from ael.workflow.yaml_reader import Reader, Unreadable
 
@@ -63,7 +63,10 @@ class Draft:
         found = value_at(self._document, parts)
         if found is msgspec.UNSET:
             raise ConfigPathInvalid("the file says nothing there", path=path)
-        return _masker(found, parts).value(found)
+        masked = value_at(mask_document(self._document), parts)
+        assert masked is not msgspec.UNSET
+        # What stands in another place as well is none of the less a secret.
+        return masker_of(self._document).value(masked)
 
     def servers(self) -> dict[str, JSONValue]:
         """Return the servers that both sections name, as the file has them."""
@@ -82,14 +85,16 @@ class Draft:
             check(value, path=path)
         except OutputInvalid as error:
             raise ConfigInvalid([Problem(message=error.detail, suggestion=error.suggestion)]) from error
+        expected = _with(self._document, parts, value)
+        # In the whole document: what stands before a value may tell what it is, and a value what stands behind it.
+        known = {(one.parts, one.text) for one in find_secrets(self._document) if one.written}
         literals = [
-            refusal((*parts, *inner))
-            for inner, text in leaves_of(value)
-            if isinstance(text, str) and is_secret((*parts, *inner), text)
+            refusal(one.parts, one.written[0].name)
+            for one in find_secrets(expected)
+            if one.written and (one.parts, one.text) not in known
         ]
         if literals:
             raise ConfigInvalid(literals)
-        expected = _with(self._document, parts, value)
         self._stage(expected, lambda root, written: _put(root, parts, value, written), parts)
 
     def unset(self, path: str) -> None:
@@ -105,15 +110,13 @@ class Draft:
 
     def diff(self) -> str:
         """Return the staged edits as a unified diff, secrets masked; empty without any."""
-        lines = difflib.unified_diff(
-            self._before.decode("utf-8-sig").splitlines(keepends=True),
-            self.text.splitlines(keepends=True),
-            f"{self.path} (as it is)",
-            f"{self.path} (staged)",
-        )
-        shown = "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
-        literals = [value for one in (_read(self._before, self.path), self._document) for _, value in find_secrets(one)]
-        return Masker(literals).text(shown) if shown else ""
+        if not self.changed:
+            return ""
+        before, after = (masked_lines(text, str(self.path)) for text in (self._before, self._text))
+        lines = difflib.unified_diff(before, after, f"{self.path} (as it is)", f"{self.path} (staged)", lineterm="")
+        # A comment may say it once more.
+        masker = masker_of(_read(self._before, self.path), self._document)
+        return "".join(f"{masker.text(line)}\n" for line in lines)
 
     def reset(self) -> None:
         """Forget all staged edits."""
@@ -181,17 +184,12 @@ def _read(text: bytes, path: Path) -> JSONValue:
         reader = Reader(text, str(path))
         if reader.is_empty():
             return {}
-        found = reader.json(reader.root(), "")
+        found = reader.json(read_root(reader), "")
     except Unreadable as error:
-        raise ConfigInvalid(error.problems) from error
+        raise unreadable(error.problems, text) from error
     if reader.problems:
         raise ConfigInvalid(reader.problems)
     return found
-
-
-def _masker(value: JSONValue, parts: tuple[Part, ...]) -> Masker:
-    texts = ((inner, text) for inner, text in leaves_of(value) if isinstance(text, str))
-    return Masker([text for inner, text in texts if is_secret((*parts, *inner), text)])
 
 
 # -- the meaning of an edit -------------------------------------------------------------------------------------------

@@ -15,11 +15,11 @@ import msgspec
 
 from ael.app import jsonc
 from ael.app.client_files import Client, is_ael
-from ael.app.config_secrets import find_secrets
+from ael.app.config_excerpts import unreadable
 from ael.app.files import alone, replace_file
 from ael.app.settings import FILE_NAME, UserFolders, config_source, user_folders
 from ael.errors import ConfigInvalid, Problem
-from ael.observe.masking import Masker
+from ael.observe.secret_forms import mask_document
 from ael.values import JSONValue
 
 Scope = Literal["user", "project"]
@@ -41,9 +41,9 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
     client: Client
     path: str
     outcome: Outcome
-    #: The entry that the file has, or had.
+    #: The entry that the file has, or had, without secrets.
     entry: JSONValue = None
-    #: The lines that change; secrets of other entries are masked.
+    #: How the entry changes, without secrets; the other entries are not in it.
     diff: str = ""
     #: The file as it was before AEL touched it for the first time.
     backup: str | None = None
@@ -148,17 +148,17 @@ class Installer:
         try:
             root = jsonc.parse(text, str(self.path), comments=self._comments)
         except jsonc.Unreadable as error:
-            raise self._refused(error.problem) from error
+            raise self._refused(error.problem, text) from error
         servers = root.value.get(self._section) if isinstance(root.value, dict) else None
         if not isinstance(root.value, dict) or (servers is not None and not isinstance(servers, dict)):
             message = f"'{self.path}' has no object where '{self._section}' is expected"
-            raise self._refused(Problem(message=message))
+            raise self._refused(Problem(message=message), text)
         return None if servers is None else servers.get(self._name)
 
-    def _refused(self, problem: Problem) -> ConfigInvalid:
+    def _refused(self, problem: Problem, text: str) -> ConfigInvalid:
         entry = json.dumps({self._name: self.entry()}, ensure_ascii=False)
         hint = f"Nothing was changed. Repair the file, or add this to its '{self._section}' by hand: {entry}"
-        return ConfigInvalid([problem], suggestion=hint)
+        return ConfigInvalid(unreadable([problem], text).problems, suggestion=hint)
 
     def _edited(self, before: str | None, entry: JSONValue) -> str:
         if before is None or not before.strip():
@@ -169,7 +169,7 @@ class Installer:
         try:
             return jsonc.put(text, str(self.path), (self._section, self._name), entry, comments=self._comments)
         except jsonc.Unreadable as error:
-            raise self._refused(error.problem) from error
+            raise self._refused(error.problem, text) from error
 
     def _without(self, before: str, original: str | None) -> str | None:
         """Return a text without our entry, and without what was made for it; None for a file that was ours alone."""
@@ -220,19 +220,28 @@ class Installer:
             client=self.client,
             path=str(self.path),
             outcome=outcome,
-            entry=entry,
-            diff=self._diff(before or "", after or ""),
+            entry=self._shown(entry),
+            diff=self._diff(before, after),
             backup=backup,
             written=written,
         )
 
-    def _diff(self, before: str, after: str) -> str:
-        lines = difflib.unified_diff(
-            before.splitlines(), after.splitlines(), f"{self.path} (as it is)", f"{self.path} (new)", lineterm="", n=0
-        )
-        shown = "\n".join(lines)
-        values = [jsonc.parse(text, "", comments=self._comments).value for text in (before, after) if text.strip()]
-        return Masker([text for value in values for _, text in find_secrets(value)]).text(shown)
+    def _shown(self, entry: JSONValue) -> JSONValue:
+        """Return an entry without secrets: its user may have given it some."""
+        return mask_document(entry, (self._section, self._name))
+
+    def _diff(self, before: str | None, after: str | None) -> str:
+        """Return how the entry changes. Nothing else does, and its neighbours may stand on the same line."""
+        old, new = (self._lines(None if text is None else self._entry_in(text)) for text in (before, after))
+        lines = difflib.unified_diff(old, new, f"{self.path} (as it is)", f"{self.path} (new)", lineterm="")
+        return "\n".join(lines)
+
+    def _lines(self, entry: JSONValue) -> list[str]:
+        """Return an entry below the key of its section; nothing where there is none."""
+        if entry is None:
+            return []
+        whole = {self._section: {self._name: self._shown(entry)}}
+        return json.dumps(whole, indent=2, ensure_ascii=False).splitlines()
 
 
 def client_path(client: Client, scope: Scope, folders: UserFolders) -> Path:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ael.app.config_paths import value_at
 from ael.app.native_tools import NATIVE
-from ael.app.secret_forms import is_secret
 from ael.app.settings import Settings
 from ael.errors import ConfigInvalid
-from ael.observe.masking import MASK
+from ael.observe.masking import Masker
+from ael.observe.secret_forms import mask_document
 from ael.tools.last_seen import LastSeen
 from ael.tools.pins import FILE_NAME, Origin, ToolPins
 from ael.values import JSONValue, digest
@@ -22,7 +22,7 @@ def tool_pins(settings: Settings) -> ToolPins | None:
     if settings.path is None:
         return None
     path = settings.path
-    return ToolPins(path.resolve().parent / FILE_NAME, lambda: _origins(path))
+    return ToolPins(path.resolve().parent / FILE_NAME, lambda: _origins(path), Masker(settings.secrets))
 
 
 def last_seen(settings: Settings, pins: ToolPins | None) -> LastSeen:
@@ -37,7 +37,7 @@ def last_seen(settings: Settings, pins: ToolPins | None) -> LastSeen:
     pinned = {} if lock is None else {server: one.tools for server, one in lock.servers.items()}
     # Servers are known by names that mean something in one configuration only.
     name = digest(str(settings.path.resolve()).encode())
-    return LastSeen(settings.state / "tools" / f"{name}.json", pinned)
+    return LastSeen(settings.state / "tools" / name, pinned, Masker(settings.secrets))
 
 
 def _origins(path: Path) -> dict[str, Origin]:
@@ -57,10 +57,10 @@ def _origins(path: Path) -> dict[str, Origin]:
 
 
 def _origin(parts: tuple[str, ...], server: dict[str, JSONValue]) -> Origin:
-    command, args, url = server.get("command"), server.get("args"), server.get("url")
+    shown = mask_document(server, parts)
+    assert isinstance(shown, dict)
+    command, args, url = shown.get("command"), shown.get("args"), shown.get("url")
     if url is not None:
-        # What stands behind a question mark is often a key.
-        return Origin(url=str(url).split("?", 1)[0].split("#", 1)[0])
+        return Origin(url=str(url))
     listed = [str(one) for one in args] if isinstance(args, list) else []
-    shown = [MASK if is_secret((*parts, "args", at), word) else word for at, word in enumerate(listed)]
-    return Origin(command=" ".join(filter(None, (str(command or ""), shlex.join(shown)))))
+    return Origin(command=" ".join(filter(None, (str(command or ""), shlex.join(listed)))))

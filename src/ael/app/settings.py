@@ -18,9 +18,10 @@ from typing import Literal
 import msgspec
 
 from ael.app.config_file import ConfigFile, NativeTools
-from ael.app.config_parsing import SHORTEST_SECRET, parse_config, servers_of
+from ael.app.config_parsing import filled, parse_config, servers_of
 from ael.app.native_tools import NATIVE, SECRETS, native_server, out_of_bounds
 from ael.errors import ConfigInvalid, Problem, nearest
+from ael.observe.secret_forms import SHORTEST_NAMED
 from ael.sandbox.contract import Limits
 from ael.tools.servers import ServerConfig
 from ael.workflow.yaml_reader import MAX_TEXT
@@ -118,7 +119,7 @@ def load_settings(
     servers = {name: _absolute(server, base) for name, server in servers_of(config).items()}
     if config.tools.native:
         servers[NATIVE] = native
-        secrets += [native.env[name] for name in SECRETS if len(native.env.get(name, "")) >= SHORTEST_SECRET]
+        secrets += [native.env[name] for name in SECRETS if len(native.env.get(name, "")) >= SHORTEST_NAMED]
     return Settings(
         file=config,
         path=found.path,
@@ -205,6 +206,11 @@ def read_config(text: bytes, path: Path, environment: Mapping[str, str] | None =
     env = os.environ if environment is None else environment
     secrets: list[str] = []
     return _overridden(parse_config(text, path, env, secrets), env), secrets
+
+
+def fill(text: str, environment: Mapping[str, str] | None = None) -> str:
+    """Return a value of a file with what variables bring."""
+    return filled(text, os.environ if environment is None else environment)
 
 
 def environment_overrides(environment: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -87,10 +87,11 @@ async def _compare(app: App, accept: Sequence[str]) -> tuple[LockReport, Lock]:
     pins = _pins(app)
     before = pins.lock() or Lock()
     used, errors = await _used(app)
+    masker = pins.masker
+    used = {f"{info.ref.server}__{masker.text(info.ref.name)}": info for info in used.values()}
     pinned = {f"{server}__{tool}": (server, tool) for server, one in before.servers.items() for tool in one.tools}
     names = sorted({*used, *pinned})
     _check_names(accept, names, before)
-    masker = Masker(app.settings.secrets)
     rows: list[LockedTool] = []
     kept: dict[str, dict[str, Pin]] = {}
     for name in names:
@@ -105,7 +106,7 @@ async def _compare(app: App, accept: Sequence[str]) -> tuple[LockReport, Lock]:
             row, after = LockedTool(name=name, state="unchanged"), pin
         rows.append(row)
         if after is not None:
-            server, tool = (info.ref.server, info.ref.name) if info is not None else pinned[name]
+            server, tool = pinned[name] if info is None else (info.ref.server, masker.text(info.ref.name))
             kept.setdefault(server, {})[tool] = after
     report = LockReport(path=str(pins.path), tools=tuple(rows), errors=tuple(map(masker.record, errors)))
     return report, Lock(
@@ -127,8 +128,8 @@ def _judge(
         return LockedTool(name=name, state="new"), offered
     changed = pins.changes(info)
     if not changed:
-        return LockedTool(name=name, state="unchanged"), pin
-    # What was accepted before secrets were left out of the file may hold one that is of use still.
+        # Who accepted it may have known fewer secrets.
+        return LockedTool(name=name, state="unchanged"), make_pin(pin.definition, masker)
     diff = masker.text(_diff(name, pin.definition, offered.definition))
     if {name, info.ref.name, info.ref.server} & set(accept):
         state: State = "changed" if moved else "accepted"

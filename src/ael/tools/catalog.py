@@ -91,7 +91,8 @@ class ToolCatalog:
         offered, failures = await self.everything()
         found = [info for info in offered if self._shown(info.ref) == name]
         for server, error in failures.items() if found else ():
-            if any(self._shown(ToolRef(server, tool)) == name for tool in self._last_seen.names(server)):
+            prefix = self._configs.get(server, _ENABLED).prefix
+            if name.startswith(prefix) and self._last_seen.offered(server, name.removeprefix(prefix)):
                 raise _reserved(name, server, found, error)
         if len(found) == 1:
             return found[0], self._sources[found[0].ref.server]

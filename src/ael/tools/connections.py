@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from ael.errors import McpConnectionFailed
+from ael.observe.secret_forms import mask_command, mask_url
 from ael.tools.client import Era, McpClient
 from ael.tools.jsonrpc import InvalidAnswer, Notify, PeerGone, PeerTimeout, RpcError
 from ael.tools.keeper import Keeper
@@ -141,11 +142,12 @@ class Connector:
             return _explain_url(error, config)
         if isinstance(error, FileNotFoundError):
             program = (shlex.split(config.command or "") or [""])[0]
-            missing = f"the directory {config.cwd}" if shutil.which(program) else f"the command '{program}'"
+            shown = mask_command(program, ())
+            missing = f"the directory {config.cwd}" if shutil.which(program) else f"the command '{shown}'"
             return Failure(
                 why=f"{missing} does not exist", suggestion="Install it, or correct the configuration.", is_final=True
             )
-        command = " ".join([config.command or "", *config.args])
+        command = mask_command(config.command or "", config.args)
         why, said = _cause(error, config)
         return Failure(why=f"{why} (command: {command})", said=said + self.last_words())
 
@@ -157,7 +159,7 @@ class Connector:
 
 def _explain_url(error: Exception, config: ServerConfig) -> Failure:
     why, said = _cause(error, config)
-    why = f"{why} (url: {config.url})"
+    why = f"{why} (url: {mask_url(config.url or '')})"
     refused = error.data if isinstance(error, RpcError) else None
     if isinstance(refused, dict) and refused.get("status") in {401, 403}:
         hint = "Set what it asks for under `headers`, such as Authorization: Bearer ${TOKEN}."

@@ -2,7 +2,8 @@
 
 A server may change what a tool says about itself after it was looked at, and agents and authors believe such words. A
 pinned tool whose definition or whose server's command or URL differs is not called until the change is accepted. The
-digest is of the whole tool object in its canonical form (RFC 8785).
+digest is of the whole tool object in its canonical form (RFC 8785), without the secrets that are known here: with them,
+whoever has the file could try which words give it, and each new password would be a change.
 """
 
 from __future__ import annotations
@@ -32,18 +33,15 @@ Stamp = tuple[int, int, int]
 class Pin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A tool as it was accepted."""
 
-    #: Of the tool object as the server lists it.
     digest: str
-    #: The same to read, without secrets: the file is one to share.
+    #: The tool object as the server lists it, without secrets: the file is one to share.
     definition: dict[str, JSONValue]
-    #: Whether something is left out, so that the digest is not that of what stands here.
-    masked: bool = False
 
 
 class ServerPins(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A server as it was accepted, and its tools by their own names."""
 
-    #: As the configuration writes it, variables unfilled.
+    #: As the configuration writes it: variables unfilled, and `***` for secrets that stand in it.
     command: str | None = None
     url: str | None = None
     tools: dict[str, Pin] = {}
@@ -57,7 +55,7 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """How a server is reached, as the configuration writes it."""
+    """How a server is reached, as the configuration writes it, without secrets."""
 
     command: str | None = None
     url: str | None = None
@@ -66,9 +64,10 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 class ToolPins:
     """The file, as it is now, held against what servers offer."""
 
-    def __init__(self, path: Path, origins: Callable[[], Mapping[str, Origin]]) -> None:
+    def __init__(self, path: Path, origins: Callable[[], Mapping[str, Origin]], masker: Masker) -> None:
         """Take the file's path and what tells how servers are reached; that is asked for when it is first needed."""
         self.path = path
+        self.masker = masker
         self._origins = origins
         self._known_origins: dict[str, Origin] | None = None
         self._lock: Lock | None = None
@@ -128,13 +127,24 @@ class ToolPins:
         if server is None:
             return ()
         changed = self.moved(info.ref.server)
-        pin = server.tools.get(info.ref.name)
+        pin = server.tools.get(self.masker.text(info.ref.name))
         if pin is None:
             return changed
         known = self._compared.get(id(info.definition))
         if known is None or known[0] is not info.definition or known[1] is not pin:
-            known = self._compared[id(info.definition)] = (info.definition, pin, _differing(pin, info.definition))
+            differing = self._differing(pin, info.definition)
+            known = self._compared[id(info.definition)] = (info.definition, pin, differing)
         return (*changed, *known[2])
+
+    def _differing(self, pin: Pin, definition: Mapping[str, JSONValue]) -> tuple[str, ...]:
+        """Return the names of fields that differ. Both sides are seen without the secrets that are known here.
+
+        Who pinned the tool may have known others: a word that is one here and was none there is no change.
+        """
+        accepted, offered = (make_pin(one, self.masker) for one in (pin.definition, definition))
+        if offered.digest in {pin.digest, accepted.digest}:
+            return ()
+        return _changed_fields(accepted.definition, offered.definition)
 
     def moved(self, server: str) -> tuple[str, ...]:
         """Return whether a server is started or reached otherwise than when it was accepted, as names of fields."""
@@ -147,14 +157,14 @@ class ToolPins:
     def pin_of(self, ref: ToolRef) -> Pin | None:
         """Return a tool as it was accepted."""
         server = (self.lock() or Lock()).servers.get(ref.server)
-        return None if server is None else server.tools.get(ref.name)
+        return None if server is None else server.tools.get(self.masker.text(ref.name))
 
 
 def make_pin(definition: Mapping[str, JSONValue], masker: Masker) -> Pin:
     """Pin a tool object as its server lists it; a server may have put a secret that it was given into it."""
     shown = masker.value(dict(definition))
     assert isinstance(shown, dict)
-    return Pin(digest=digest_of(definition), definition=shown, masked=shown != definition)
+    return Pin(digest=digest_of(shown), definition=shown)
 
 
 def digest_of(definition: Mapping[str, JSONValue]) -> str:
@@ -180,7 +190,7 @@ def read_lock(path: Path) -> Lock:
         raise _unusable(path, f"is of version {lock.version}; this AEL reads version {_VERSION}")
     for server, pins in lock.servers.items():
         for tool, pin in pins.tools.items():
-            if not pin.masked and digest_of(pin.definition) != pin.digest:
+            if digest_of(pin.definition) != pin.digest:
                 raise _unusable(path, f"was edited: the digest of '{server}__{tool}' is not that of its definition")
     return lock
 
@@ -190,13 +200,11 @@ def write_lock(lock: Lock) -> bytes:
     return msgspec.json.format(msgspec.json.encode(lock, order="sorted"), indent=2) + b"\n"
 
 
-def _differing(pin: Pin, definition: Mapping[str, JSONValue]) -> tuple[str, ...]:
-    if digest_of(definition) == pin.digest:
-        return ()
-    fields = [key for key in _FIELDS if pin.definition.get(key) != definition.get(key)]
+def _changed_fields(accepted: Mapping[str, JSONValue], offered: Mapping[str, JSONValue]) -> tuple[str, ...]:
+    fields = [key for key in _FIELDS if accepted.get(key) != offered.get(key)]
     # Equal in Python and different in JSON (1 and true) is named as something else too.
-    others = {*pin.definition, *definition} - set(_FIELDS)
-    if not fields or any(pin.definition.get(key) != definition.get(key) for key in others):
+    others = {*accepted, *offered} - set(_FIELDS)
+    if not fields or any(accepted.get(key) != offered.get(key) for key in others):
         fields.append("another field")
     return tuple(fields)
 
