@@ -9,8 +9,10 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +22,8 @@ from ael.journal import Journal, events
 from ael.journal.events import Event
 from ael.journal.fold import fold
 from ael.journal.memory import MemoryJournal
-from ael.journal.sqlite import SqliteJournal
+from ael.journal.sqlite import Durability, SqliteJournal
+from ael.values import JSONValue
 
 ERROR = ErrorRecord(code="CODE_RUNTIME", category="EXECUTION", message="m", detail="", suggestion="", retryable=False)
 
@@ -270,3 +273,98 @@ async def test_lazy_appends_return_at_once_and_are_there_after_close(tmp_path: P
     again = SqliteJournal(tmp_path / "j.db")
     assert len((await again.read("exec-1"))[1]) == 100
     await again.close()
+
+
+# -- large values ----------------------------------------------------------------------------------------------------
+
+ROWS: list[JSONValue] = [{"id": number, "name": f"row {number}"} for number in range(20_000)]
+LARGE: JSONValue = {"rows": ROWS}
+#: A tool answers, the step gives that out, and so does the execution; another step makes the same on its own.
+OF_ONE_VALUE: list[Event] = [
+    events.StepStarted(at=1001, step_id="b", inputs={"all": LARGE}),
+    events.ToolCalled(at=1001, step_id="b", call=1, tool="t", params={"all": LARGE}),
+    events.ToolReturned(at=1002, step_id="b", call=1, tool="t", duration_ms=1.0, result=LARGE),
+    events.StepSucceeded(at=1002, step_id="b", output=LARGE),
+    events.StepSucceeded(at=1003, step_id="a", output={"rows": [*ROWS]}),
+    events.ExecutionSucceeded(at=1004, outputs=LARGE),
+]
+
+
+@asynccontextmanager
+async def opened(path: Path, durability: Durability = "commit") -> AsyncIterator[SqliteJournal]:
+    journal = SqliteJournal(path, durability)
+    try:
+        yield journal
+    finally:
+        await journal.close()
+
+
+def stored(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        (size,) = connection.execute("SELECT sum(length(payload)) FROM events").fetchone()
+    return int(size)
+
+
+@pytest.mark.parametrize("secrets", [(), ("hunter2-hunter2",)])
+@pytest.mark.parametrize("together", [1, 4, 7])
+async def test_a_large_value_of_many_events_is_written_once_and_comes_back_in_each(
+    tmp_path: Path, together: int, secrets: tuple[str, ...]
+) -> None:
+    record: list[Event] = [start(secrets=secrets), *OF_ONE_VALUE]
+    async with opened(tmp_path / "j.db") as journal:
+        for first in range(0, len(record), together):
+            await journal.append("exec-1", first, record[first : first + together])
+        assert (await journal.read("exec-1"))[1] == record
+    async with opened(tmp_path / "j.db") as journal:
+        assert (await journal.read("exec-1"))[1] == record
+    once = len(msgspec.json.encode(LARGE))
+    # As parameters, as the answer, and as what another step made.
+    assert 3 * once < stored(tmp_path / "j.db") < 3.1 * once
+
+
+async def test_executions_share_no_large_values(tmp_path: Path) -> None:
+    async with opened(tmp_path / "j.db") as journal:
+        for name in ("exec-1", "exec-2"):
+            await journal.append(name, 0, [start(), *OF_ONE_VALUE])
+    with closing(sqlite3.connect(tmp_path / "j.db")) as connection, connection:
+        connection.execute("DELETE FROM events WHERE execution_id = 'exec-1'")
+    async with opened(tmp_path / "j.db") as journal:
+        assert (await journal.read("exec-2"))[1] == [start(), *OF_ONE_VALUE]
+
+
+async def test_what_is_large_is_sealed_also_where_nobody_waits_for_the_record(tmp_path: Path) -> None:
+    secret = "hunter2-hunter2"
+    record: list[Event] = [start(secrets=(secret,)), *OF_ONE_VALUE[:4]]
+    record[3] = msgspec.structs.replace(record[3], result=[secret, LARGE])
+    async with opened(tmp_path / "j.db", "lazy") as journal:
+        for number, event in enumerate([*record, events.ExecutionFailed(at=1005, error=ERROR)]):
+            await journal.append("exec-1", number, [event])
+    assert not any(secret.encode() in file.read_bytes() for file in tmp_path.iterdir())
+
+
+async def test_a_journal_of_the_version_before_is_read_and_written_on(tmp_path: Path) -> None:
+    path = tmp_path / "j.db"
+    async with opened(path) as journal:
+        await journal.append("exec-1", 0, RECORD)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 2")
+    async with opened(path) as journal:
+        await journal.append("exec-2", 0, [start(), *OF_ONE_VALUE])
+        assert (await journal.read("exec-1"))[1] == RECORD
+        assert (await journal.read("exec-2"))[1] == [start(), *OF_ONE_VALUE]
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (3,)
+
+
+@pytest.mark.parametrize("whose", ["[[1, 9]]", "[[9, 0]]", "[[2, 1]]", "[[1, 2]]"])
+async def test_a_record_that_repeats_what_is_not_there_is_damaged(tmp_path: Path, whose: str) -> None:
+    path = tmp_path / "j.db"
+    async with opened(path) as journal:
+        await journal.append("exec-1", 0, RECORD[:3])
+    with closing(sqlite3.connect(path)) as connection, connection:
+        (row,) = connection.execute("SELECT payload FROM events").fetchone()
+        made = row[:-1] + b',{"event": "Repeated", "values": ' + whose.encode() + b"}]"
+        connection.execute("UPDATE events SET payload = ?", (made,))
+    async with opened(path) as journal:
+        with pytest.raises(JournalUnavailable, match="damaged"):
+            await journal.read("exec-1")

@@ -15,6 +15,9 @@ class Budget:
         self._max_output = max_output
         self._steps = 0
         self._output = 0
+        #: The last large value and its bytes: the output of the last step is often that of the execution.
+        self._large: JSONValue = None
+        self._large_bytes = 0
 
     def take_steps(self, number: int) -> None:
         """Count steps or items that are about to run."""
@@ -27,12 +30,18 @@ class Budget:
 
     async def take_output(self, value: JSONValue) -> None:
         """Count the output of a step, of an item, or of the whole execution."""
-        self._output += await bulk.in_thread(bulk.size, value) if bulk.is_large(value) else _size(value)
+        self._output += await self._size_of_large(value) if bulk.is_large(value) else _size(value)
         if self._output > self._max_output:
             raise ResourceExhausted(
                 f"the outputs of the execution take more than {self._max_output:,} bytes together",
                 suggestion="Return less from the steps, or raise execution.max_output in the configuration.",
             )
+
+    async def _size_of_large(self, value: JSONValue) -> int:
+        if value is not self._large:
+            self._large_bytes = await bulk.in_thread(bulk.size, value)
+            self._large = value
+        return self._large_bytes
 
 
 def _size(value: JSONValue) -> int:

@@ -4,6 +4,7 @@
     fold     events → Execution, the only way to know its state
     memory   a journal that lives as long as the process
     sqlite   a journal in one file that many processes may share
+    repeats  large values that several events hold, written once there
 
 Above stand engine and readers; a principal is a plain id here.
 """

@@ -14,41 +14,38 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import partial
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
 from ael.errors import AelError, ExecutionConflict, JournalUnavailable
 from ael.journal import ExecutionSummary
-from ael.journal.events import (
-    TERMINAL,
-    Event,
-    ExecutionStarted,
-    ExecutionSucceeded,
-    StepStarted,
-    StepSucceeded,
-    ToolCalled,
-    ToolReturned,
-)
+from ael.journal.events import TERMINAL, Event, ExecutionStarted
 from ael.journal.memory import whole_id
+from ael.journal.repeats import Repeated, Repeats, put_back
 from ael.journal.sealing import Seal
 from ael.journal.summary import status_after
 from ael.values import bulk
 
 Durability = Literal["lazy", "commit", "fsync"]
 
-_VERSION = 2
+_VERSION = 3
+#: A version whose rows this one reads as they are: it knew no `Repeated`.
+_OLDER = 2
 #: Seconds that a writer waits for another process's transaction.
 _BUSY_LIMIT = 10.0
 #: Seconds that `lazy` gathers.
 _LAZY_PAUSE = 0.005
+#: Bytes of a transaction that is copied from the log into the file only after it was acknowledged.
+_MUCH = 1024 * 1024
+#: Pages of the log after which others are copied, as is SQLite's own habit.
+_LOG_PAGES = 1000
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(list[Event]).decode
+_decode = msgspec.json.Decoder(list[Event | Repeated]).decode
 _NO_DEFINITION = msgspec.Raw(b"null")
 
 _T = TypeVar("_T")
@@ -66,18 +63,18 @@ class _Append(msgspec.Struct):
 
     execution_id: str
     first: int
-    row: dict[str, str | int | bytes]
+    next: int
+    is_sealed: bool
+    #: What is encoded: by the event loop, or by the writer where some of it is large.
+    events: Sequence[Event | Repeated]
+    is_large: bool
     definition: tuple[str, bytes] | None
     start: tuple[str, str, str, str, int, None, str | None] | None
     update: tuple[str, int | None, str] | None
     done: Callable[[AelError | None], None]
-
-
-class _Later(NamedTuple):
-    """An append that the writer encodes itself."""
-
-    prepare: Callable[[], _Append]
-    done: Callable[[AelError | None], None]
+    row: dict[str, str | int | bytes] = {}
+    #: Bytes of the row's events.
+    size: int = 0
 
 
 class SqliteJournal:
@@ -90,7 +87,8 @@ class SqliteJournal:
         self._sealed: set[str] = set()
         #: The last update of the listing of each execution that runs.
         self._told: dict[str, tuple[str, int | None, str]] = {}
-        self._queue: queue.SimpleQueue[_Append | _Later | None] = queue.SimpleQueue()
+        self._repeats = Repeats()
+        self._queue: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ael-journal-read")
         self._read_connection: sqlite3.Connection | None = None
@@ -117,13 +115,17 @@ class SqliteJournal:
         else:
             waiting = loop.create_future()
             done = _tell(loop, waiting)
-        if any(map(_is_large, events)):
-            # It would hold up the event loop; the writer has the time.
-            self._queue.put(_Later(partial(self._prepared, execution_id, first, events, done, bulk.encode_all), done))
-        else:
-            self._queue.put(self._prepared(execution_id, first, events, done))
+        append = self._planned(execution_id, first, events, done)
+        if not append.is_large:
+            # What is large would hold up the event loop; the writer has the time.
+            self._encoded(append)
+        self._queue.put(append)
         if waiting is not None:
-            await waiting
+            try:
+                await waiting
+            except AelError:
+                self._repeats.forget(execution_id)
+                raise
 
     async def read(self, execution_id: str) -> tuple[str, list[Event]]:
         """See `Journal.read`."""
@@ -158,17 +160,15 @@ class SqliteJournal:
 
     # -- writing ------------------------------------------------------------------------------------------------
 
-    def _prepared(
-        self,
-        execution_id: str,
-        first: int,
-        events: Sequence[Event],
-        done: Callable[[AelError | None], None],
-        encode: Callable[[Sequence[Event]], bytes] = _encode,
+    def _planned(
+        self, execution_id: str, first: int, events: Sequence[Event], done: Callable[[AelError | None], None]
     ) -> _Append:
-        """Encode a batch as one row, outside any transaction."""
+        """Decide what a batch of events changes; they are one row."""
         start = definition = status = completed = None
-        head = events[0]
+        count = len(events)
+        head, last = events[0], events[-1]
+        for event in events:
+            status = status_after(event) or status
         if isinstance(head, ExecutionStarted):
             start = (execution_id, head.workflow, head.version, "running", head.at, None, head.parent)
             if head.secrets:
@@ -180,17 +180,12 @@ class SqliteJournal:
                 # A plan that is sealed stays where it is: a secret may be a default in it.
                 definition = (head.definition_digest, bytes(head.definition))
                 events = [msgspec.structs.replace(head, definition=_NO_DEFINITION), *events[1:]]
-        for event in events:
-            status = status_after(event) or status
-        if isinstance(events[-1], TERMINAL):
-            completed = events[-1].at
-        payload = encode(events)
-        sealed = execution_id in self._sealed
-        if sealed:
-            with _ours(self._path):
-                payload = self._seal.close(f"{execution_id}/{first}", payload)
-            if completed is not None:
-                self._sealed.discard(execution_id)
+        written, is_large = self._repeats.leave_out(execution_id, first, events)
+        is_sealed = execution_id in self._sealed
+        if isinstance(last, TERMINAL):
+            completed = last.at
+            self._sealed.discard(execution_id)
+            self._repeats.forget(execution_id)
         # A start that goes on running and a batch without news change nothing in the listing.
         update = (status, completed, execution_id) if status and not (start and status == "running") else None
         if update == self._told.get(execution_id):
@@ -199,14 +194,24 @@ class SqliteJournal:
             self._told[execution_id] = update
         if completed is not None:
             self._told.pop(execution_id, None)
-        row: dict[str, str | int | bytes] = {
-            "id": execution_id,
-            "first": first,
-            "next": first + len(events),
-            "sealed": int(sealed),
+        number = first + count
+        return _Append(execution_id, first, number, is_sealed, written, is_large, definition, start, update, done)
+
+    def _encoded(self, append: _Append) -> None:
+        """Make the row of an append, outside any transaction."""
+        payload = bulk.encode_all(append.events) if append.is_large else _encode(append.events)
+        append.events = ()
+        if append.is_sealed:
+            with _ours(self._path):
+                payload = self._seal.close(f"{append.execution_id}/{append.first}", payload)
+        append.size = len(payload)
+        append.row = {
+            "id": append.execution_id,
+            "first": append.first,
+            "next": append.next,
+            "sealed": int(append.is_sealed),
             "payload": payload,
         }
-        return _Append(execution_id, first, row, definition, start, update, done)
 
     def _write(self) -> None:
         """Run the writer's thread until it is told to stop."""
@@ -215,7 +220,7 @@ class SqliteJournal:
         while not stopping:
             batch = self._gather()
             stopping = None in batch
-            appends = [made for one in batch if (made := _made(one)) is not None]
+            appends = [one for one in batch if one is not None and self._is_ready(one)]
             if not appends:
                 continue
             try:
@@ -231,7 +236,17 @@ class SqliteJournal:
         if connection is not None:
             connection.close()
 
-    def _gather(self) -> list[_Append | _Later | None]:
+    def _is_ready(self, append: _Append) -> bool:
+        """Encode what is not encoded yet; tell whether there is a row to write."""
+        try:
+            if append.is_large:
+                self._encoded(append)
+        except AelError as error:
+            append.done(error)
+            return False
+        return True
+
+    def _gather(self) -> list[_Append | None]:
         """Wait for work and take all that is there."""
         batch = [self._queue.get()]
         if self._durability == "lazy" and batch[0] is not None:
@@ -244,6 +259,19 @@ class SqliteJournal:
                 return batch
 
     def _commit(self, connection: sqlite3.Connection, appends: list[_Append]) -> None:
+        if sum(append.size for append in appends) < _MUCH:
+            self._transact(connection, appends)
+            return
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        try:
+            self._transact(connection, appends)
+        finally:
+            # Nobody waits for that any more. What cannot be copied now is in the log, and is copied another time.
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
+            with suppress(sqlite3.Error):
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def _transact(self, connection: sqlite3.Connection, appends: list[_Append]) -> None:
         refused: dict[int, AelError] = {}
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -295,40 +323,14 @@ class SqliteJournal:
         for first, sealed, payload in rows:
             data = self._seal.open(f"{execution_id}/{first}", payload) if sealed else payload
             try:
-                events += _decode(data)
-            except msgspec.MsgspecError as error:
+                put_back(events, _decode(data))
+            except (msgspec.MsgspecError, LookupError) as error:
                 raise JournalUnavailable(f"event {first} of '{execution_id}' is damaged: {error}") from error
         if events and isinstance(head := events[0], ExecutionStarted) and bytes(head.definition) == b"null":
             texts = connection.execute("SELECT text FROM definitions WHERE digest = ?", (head.definition_digest,))
             text = next((row[0] for row in texts), b"null")
             events[0] = msgspec.structs.replace(head, definition=msgspec.Raw(text))
         return execution_id, events
-
-
-def _is_large(event: Event) -> bool:
-    match event:
-        case ToolReturned():
-            return bulk.is_large(event.result)
-        case StepSucceeded():
-            return bulk.is_large(event.output)
-        case ToolCalled():
-            return bulk.is_large(event.params)
-        case StepStarted() | ExecutionStarted():
-            return bulk.is_large(event.inputs)
-        case ExecutionSucceeded():
-            return bulk.is_large(event.outputs)
-        case _:
-            return False
-
-
-def _made(one: _Append | _Later | None) -> _Append | None:
-    if not isinstance(one, _Later):
-        return one
-    try:
-        return one.prepare()
-    except AelError as error:
-        one.done(error)
-        return None
 
 
 def _apply(connection: sqlite3.Connection, appends: list[_Append]) -> None:
@@ -424,6 +426,8 @@ def _open(path: Path, durability: Durability) -> sqlite3.Connection:
                 connection.executescript(
                     "BEGIN IMMEDIATE;" + (files(__package__) / "schema.sql").read_text() + "COMMIT;"
                 )
+            elif version == _OLDER:
+                connection.execute(f"PRAGMA user_version = {_VERSION}")
             elif version != _VERSION:
                 raise _wrong_version(path, version)  # noqa: TRY301 # the connection is closed either way
         except BaseException:
