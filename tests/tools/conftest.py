@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -37,10 +38,12 @@ class Through:
         self.catalog = ToolCatalog(self.servers.values(), configs)
         self.gateway = Gateway(self.catalog)
         self.recorded: list[ToolCallStarted | ToolCallEnded] = []
+        self._more = asyncio.Event()
 
     async def __call__(self, tool: str, seconds: float | None = None, **params: Any) -> Any:
         async def record(report: ToolCallStarted | ToolCallEnded) -> None:
             self.recorded.append(report)
+            self._more.set()
 
         context = CallContext(
             scope=("*",), record=record, key="exec-1/step", timeout_seconds=seconds, attempt=len(self.recorded) + 1
@@ -51,6 +54,28 @@ class Through:
         with pytest.raises(AelError) as caught:
             await self(tool, seconds, **params)
         return caught.value
+
+    async def until_recorded(self, count: int) -> None:
+        """Wait until so many starts and ends of calls are on record; what starts then is sent before we go on."""
+        while len(self.recorded) < count:
+            self._more.clear()
+            await self._more.wait()
+
+    async def until_it_says(self, name: str, line: str) -> None:
+        """Wait until the last line on a server's standard error is this one."""
+        server, more = self.servers[name], asyncio.Event()
+        kept = server._connector.last_lines
+        take = kept.take
+
+        def listen(data: bytes) -> None:
+            take(data)
+            more.set()
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(kept, "take", listen)
+            while server.stderr()[-1:] != [line]:
+                more.clear()
+                await more.wait()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import signal
 import sys
@@ -30,6 +31,19 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+async def until_it_ends(pid: int) -> None:
+    """Wait until a process is gone that is no child of ours."""
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.add_reader(process, ended.set)
+    await ended.wait()
+    loop.remove_reader(process)
+    os.close(process)
 
 
 # -- answers ----------------------------------------------------------------------------------------------------------
@@ -73,8 +87,7 @@ async def test_logs_on_standard_output_are_no_answers_however_many(through, host
 async def test_an_answer_above_the_cap_fails_its_own_call_where_the_id_stands_last(through, hostile) -> None:
     call = through(s=hostile("huge_last", max_result_bytes=100_000))
     small = asyncio.ensure_future(call("s__act", n=0))
-    while not call.recorded:
-        await asyncio.sleep(0)
+    await call.until_recorded(1)
     error = await call.error("s__act", n=10_000_000)
     assert (error.code, error.retryable) == ("TOOL_FAILED", False)
     assert "larger than" in error.detail
@@ -120,9 +133,7 @@ async def test_a_server_is_told_of_calls_that_nobody_waits_for(through, hostile)
     call = through(s=hostile("silent_call"))
     assert (await call.error("s__act", 0.3, n=1)).code == "TOOL_TIMEOUT"
     dropped = asyncio.ensure_future(call("s__act", n=2))
-    while len(call.recorded) < 3:
-        await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await call.until_recorded(3)
     dropped.cancel()
     await asyncio.wait((dropped,))
     seen = await call("s__act", n=0)
@@ -144,13 +155,24 @@ async def test_a_server_that_does_not_read_costs_its_own_calls_only(through, hos
 async def test_calls_beyond_the_limit_wait_within_their_time(through, hostile) -> None:
     call = through(s=hostile("silent_call", max_concurrency=1))
     await call("s__act", n=0)
-    first = asyncio.ensure_future(call.error("s__act", 2.0, n=1))
-    while len(call.recorded) < 3:
-        await asyncio.sleep(0)
+    first = asyncio.ensure_future(call("s__act", 600, n=1))
+    await call.until_recorded(3)
     second = await call.error("s__act", 0.2, n=1)
     assert second.code == "TOOL_TIMEOUT"
     assert "1 calls of server 's' run" in second.detail
-    assert (await first).code == "TOOL_TIMEOUT"
+    third = asyncio.ensure_future(call("s__act", 600, n=0))
+    await call.until_recorded(6)
+    first.cancel()
+    assert len((await third)["calls"]) == 3
+
+
+async def test_cancelling_a_call_leaves_the_server_usable(through, hostile) -> None:
+    call = through(s=hostile("silent_call"))
+    task = asyncio.ensure_future(call("s__act", n=1))
+    await call.until_recorded(1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
     assert (await call("s__act", n=0))["calls"] != []
 
 
@@ -239,11 +261,10 @@ async def test_the_last_words_of_a_server_are_shown_to_its_own_calls_only_and_wi
 async def test_a_flood_on_standard_error_is_bounded_and_its_end_is_kept(through, hostile) -> None:
     call = through(s=hostile("flood"))
     assert await call("s__act", 60) == "done"
-    server = call.servers["s"]
-    while not server.stderr() or server.stderr()[-1] != "the end":
-        await asyncio.sleep(0.01)
-    assert len(server.stderr()) == 100
-    assert all(len(line) <= 2000 for line in server.stderr())
+    await call.until_it_says("s", "the end")
+    kept = call.servers["s"].stderr()
+    assert len(kept) == 100
+    assert all(len(line) <= 2000 for line in kept)
 
 
 # -- life -------------------------------------------------------------------------------------------------------------
@@ -289,31 +310,35 @@ async def test_the_era_of_a_server_is_not_asked_for_twice(through, hostile) -> N
     assert said == ["discover"]
 
 
-async def test_a_server_that_keeps_dying_has_failed_and_is_tried_again_later(through, hostile) -> None:
+async def test_a_server_that_keeps_dying_has_failed_and_is_tried_again_later(through, hostile, monkeypatch) -> None:
+    # It is not the pauses between its starts that count here.
+    monkeypatch.setattr("ael.tools.servers._LONGEST_BACKOFF", 0.0)
     call = through(s=hostile("crash"))
+    before = asyncio.get_running_loop().time()
     codes = [(await call.error("s__act")).code for _ in range(7)]
     assert set(codes) <= {"TOOL_UNAVAILABLE", "MCP_CONNECTION_FAILED"}
     assert codes[-1] == "MCP_CONNECTION_FAILED"
     server = call.servers["s"]
     assert (server.status, server.reason) == ("failed", "it died 6 times in a row")
     # Nothing is tried within the pause, and something after it.
-    while (await call.error("s__act")).code != "TOOL_UNAVAILABLE":
-        await asyncio.sleep(0.02)
+    assert server._retry_at > before
+    server._retry_at = math.inf
+    assert (await call.error("s__act")).code == "MCP_CONNECTION_FAILED"
+    server._retry_at = 0.0
+    assert (await call.error("s__act")).code == "TOOL_UNAVAILABLE"
 
 
 async def test_a_server_that_did_not_start_is_tried_again_by_a_later_need(through, hostile) -> None:
     call = through(s=hostile("late_start"))
     error = await call.error("s__act", n=1)
     assert "cannot find the license" in error.detail
+    server = call.servers["s"]
+    server._retry_at = math.inf
     again = await call.error("s__act", n=1)
     assert again is not error
-    while True:
-        try:
-            assert (await call("s__act", n=1))["got"] == {"n": 1}
-        except type(error):
-            await asyncio.sleep(0.02)
-        else:
-            break
+    assert "cannot find the license" in again.detail
+    server._retry_at = 0.0
+    assert (await call("s__act", n=1))["got"] == {"n": 1}
 
 
 async def test_a_failed_server_does_not_keep_calls_of_others_waiting(through, hostile) -> None:
@@ -344,8 +369,7 @@ async def test_stopping_takes_grandchildren_along(through, hostile) -> None:
     (child,) = await call("s__act")
     assert is_alive(child)
     await call.servers["s"].close()
-    while is_alive(child):
-        await asyncio.sleep(0.01)
+    await until_it_ends(child)
 
 
 async def test_stopping_takes_those_along_who_left_the_group_the_session_or_the_environment(through, hostile) -> None:
@@ -362,16 +386,18 @@ async def test_the_death_of_a_server_takes_those_along_whom_it_left(through, hos
     call = through(s=hostile("runaways"))
     runaways = await call("s__act", n=1)
     os.kill(process_of(call.servers["s"]).pid, signal.SIGKILL)
-    while any(map(is_alive, runaways)):
-        await asyncio.sleep(0.01)
+    for runaway in runaways:
+        await until_it_ends(runaway)
 
 
 async def test_a_server_that_is_still_starting_can_be_stopped(through, hostile) -> None:
     call = through(s=hostile("silent", startup_timeout=600))
     waiting = asyncio.ensure_future(call.error("s__act"))
     server = call.servers["s"]
-    while server.status != "starting":
-        await asyncio.sleep(0)
+    told = asyncio.Event()
+    server.subscribe(told.set)
+    await told.wait()
+    assert server.status == "starting"
     await server.close()
     assert (await waiting).code == "TOOL_UNAVAILABLE"
     assert server.status == "stopped"

@@ -140,18 +140,6 @@ async def test_broken_tools_are_left_out_and_noted(serve) -> None:
     await server.close()
 
 
-async def test_cancelling_a_call_leaves_the_server_usable(serve) -> None:
-    call = serve(s=hostile("silent_call"))
-    task = asyncio.ensure_future(call("s__act"))
-    while not call.recorded:
-        await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    call.context.timeout_seconds = 0.2
-    assert (await call.error("s__act")).code == "TOOL_TIMEOUT"
-
-
 async def test_a_result_is_kept_as_the_server_gave_it_and_so_is_the_tools_definition() -> None:
     server = McpServer("s", hostile("rich"))
     (info,) = await server.tools()
