@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,68 @@ def write(tmp_path: Path) -> Callable[[str, str], str]:
         return str(path)
 
     return make
+
+
+class NamedPipe:
+    """What other processes write to a path, taken as it comes: who waits for it need not look again and again."""
+
+    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
+        os.mkfifo(path)
+        # For both directions: it can be opened before anybody writes, and does not end with a writer.
+        self._pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+        self._taken = b""
+        self._more = asyncio.Event()
+        loop.add_reader(self._pipe, self._take)
+
+    def _take(self) -> None:
+        with suppress(BlockingIOError):
+            while part := os.read(self._pipe, 64 * 1024):
+                self._taken += part
+                self._more.set()
+
+    @property
+    def text(self) -> str:
+        """All that was written so far."""
+        self._take()
+        return self._taken.decode(errors="replace")
+
+    def forget(self) -> None:
+        """Begin anew, for another writer."""
+        self._take()
+        self._taken = b""
+
+    async def until(self, true: Callable[[str], object], writer: asyncio.subprocess.Process | None = None) -> None:
+        """Wait until something is true of all that was written; fails by a writer that ends before."""
+        ended = asyncio.ensure_future(asyncio.Event().wait() if writer is None else writer.wait())
+        try:
+            async with asyncio.timeout(60):
+                while not true(self.text):
+                    assert not ended.done(), self.text
+                    self._more.clear()
+                    more = asyncio.ensure_future(self._more.wait())
+                    await asyncio.wait((more, ended), return_when=asyncio.FIRST_COMPLETED)
+                    more.cancel()
+        finally:
+            ended.cancel()
+
+    def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._pipe)
+        os.close(self._pipe)
+
+
+@pytest.fixture
+async def named_pipe() -> AsyncIterator[Callable[[Path], NamedPipe]]:
+    """Return a maker of named pipes."""
+    made: list[NamedPipe] = []
+    loop = asyncio.get_running_loop()
+
+    def make(path: Path) -> NamedPipe:
+        made.append(NamedPipe(path, loop))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
 
 
 # Whoever started the tests in the background had them ignore what some of them send; the processes that they start

@@ -32,6 +32,17 @@ steps:
 output: "{{ steps.greet.output }}"
 """
 
+#: Waits for a server of ours in servers/.
+HOLD = """
+name: hold
+version: "1.0"
+steps:
+  - id: wait
+    tool: hold
+    timeout: 100
+output: "{{ steps.wait.output }}"
+"""
+
 
 class Serving:
     """A running `ael serve --transport http`."""
@@ -84,6 +95,25 @@ def configure(tmp_path: Path) -> Callable[..., None]:
         (tmp_path / "workflows").mkdir(exist_ok=True)
         for name, text in (workflows or {"greet": GREET}).items():
             (tmp_path / "workflows" / f"{name}.yaml").write_text(text)
+
+    return make
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """Return where the server for crowds notes the calls that it holds."""
+    return tmp_path / "calls.log"
+
+
+@pytest.fixture
+def configure_crowd(configure: Callable[..., None], log: Path) -> Callable[..., None]:
+    """Write a configuration with the server for crowds, and a workflow that waits for it beside others."""
+
+    def make(workflows: dict[str, str] | None = None, **sections: Any) -> None:
+        server = {"command": sys.executable, "args": [str(HERE / "servers/crowd.py"), str(log)], "timeout": 100}
+        servers = {"crowd": {**server, "max_concurrency": 500}}
+        mcp = {"servers": servers, "tool_names": "safe"}
+        configure({"hold": HOLD, **(workflows or {})}, mcp=mcp, tools={"builtins": []}, **sections)
 
     return make
 

@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-CROWD = Path(__file__).parent / "servers/crowd.py"
 Serve = Callable[..., Any]
 
 pytestmark = pytest.mark.slow
-
-HOLD = """
-name: hold
-version: "1.0"
-steps:
-  - id: wait
-    tool: hold
-    timeout: 100
-output: "{{ steps.wait.output }}"
-"""
 
 ADD = """
 name: add
@@ -52,39 +40,29 @@ output: {length: "{{ steps.measure.output }}"}
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Path:
-    return tmp_path / "calls.log"
+def noted(named_pipe: Callable[[Path], Any], log: Path) -> Any:
+    """Return what the server for crowds notes, as it notes it."""
+    return named_pipe(log)
 
 
 @pytest.fixture
 def crowd(
-    configure: Callable[..., None], serve: Serve, talk: Callable[[str], Any], log: Path
+    configure_crowd: Callable[..., None], serve: Serve, talk: Callable[[str], Any], noted: Any
 ) -> Callable[..., tuple[Any, Any]]:
     """Return `ael serve` with the server for crowds behind it, and a client of it."""
 
     def start(**execution: Any) -> tuple[Any, Any]:
-        server = {"command": sys.executable, "args": [str(CROWD), str(log)], "timeout": 100, "max_concurrency": 500}
-        configure(
-            {"hold": HOLD, "add": ADD, "measure": MEASURE},
-            mcp={"servers": {"crowd": server}, "tool_names": "safe"},
-            tools={"builtins": []},
-            execution={"max_concurrent": 300, "queue_limit": 5000, **execution},
-        )
+        limits = {"max_concurrent": 300, "queue_limit": 5000, **execution}
+        configure_crowd({"add": ADD, "measure": MEASURE}, execution=limits)
         serving = serve()
         return serving, talk(serving.url)
 
     return start
 
 
-async def until(true: Callable[[], bool]) -> None:
-    """Look again and again; who never sees it fails by the time limit of the whole."""
-    async with asyncio.timeout(60):
-        while not true():  # another process makes it true
-            await asyncio.sleep(0.02)
-
-
-def lines(log: Path, word: str) -> int:
-    return log.read_text().split().count(word) if log.exists() else 0
+def noticed(**times: int) -> Callable[[str], bool]:
+    """Tell whether words are noted as often as given."""
+    return lambda text: all(text.split().count(word) == count for word, count in times.items())
 
 
 async def test_two_hundred_clients_at_once_are_all_answered_in_both_eras(crowd: Any) -> None:
@@ -131,33 +109,32 @@ async def test_a_client_that_does_not_read_its_answer_holds_up_nobody(crowd: Any
 
 
 @pytest.mark.parametrize("era", ["modern", "legacy"])
-async def test_who_leaves_in_mid_call_has_the_execution_cancelled(crowd: Any, ael: Any, log: Path, era: str) -> None:
+async def test_who_leaves_in_mid_call_has_the_execution_cancelled(crowd: Any, ael: Any, noted: Any, era: str) -> None:
     _, door = crowd()
-    await leave(door, era, log)
-    await until(lambda: lines(log, "cancelled") == 1)
-    await until(lambda: shown(ael)["status"] == "cancelled")
+    await leave(door, era, noted)
+    await noted.until(noticed(cancelled=1))
+    assert await end_of(ael) == ("cancelled", None)
 
 
-async def test_who_leaves_has_the_execution_go_on_where_it_is_configured_so(crowd: Any, ael: Any, log: Path) -> None:
+async def test_who_leaves_has_the_execution_go_on_where_it_is_configured_so(crowd: Any, ael: Any, noted: Any) -> None:
     _, door = crowd(on_disconnect="continue")
-    await leave(door, "modern", log)
-    await until(lambda: shown(ael)["status"] == "running")
+    await leave(door, "modern", noted)
+    assert (await asyncio.to_thread(shown, ael))["status"] == "running"
     await door.call("release")
-    await until(lambda: shown(ael)["status"] == "completed")
-    assert (shown(ael)["status"], shown(ael)["outputs"]) == ("completed", "released")
-    assert lines(log, "cancelled") == 0
+    assert await end_of(ael) == ("completed", "released")
+    assert noticed(cancelled=0)(noted.text)
 
 
-async def leave(door: Any, era: str, log: Path) -> None:
+async def leave(door: Any, era: str, noted: Any) -> None:
     """Call what waits, and hang up when it does. In the older era hanging up means nothing: one says so."""
     if era == "modern":
         call = asyncio.ensure_future(door.call("workflow_hold"))
-        await until(lambda: lines(log, "held") == 1)
+        await noted.until(noticed(held=1))
     else:
         session = {"Mcp_Session_Id": await door.open_session()}
         body = {"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": {"name": "workflow_hold", "arguments": {}}}
         call = asyncio.ensure_future(door.post(json.dumps(body), **session))
-        await until(lambda: lines(log, "held") == 1)
+        await noted.until(noticed(held=1))
         said = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 5}}
         assert (await door.post(json.dumps(said), **session)).status_code == 202
     call.cancel()
@@ -170,6 +147,13 @@ def shown(ael: Any) -> dict[str, Any]:
     return found
 
 
+async def end_of(ael: Any) -> tuple[str, Any]:
+    """Ask for the execution until it has ended; return how and with what."""
+    while (found := await asyncio.to_thread(shown, ael))["status"] == "running":
+        pass
+    return found["status"], found["outputs"]
+
+
 async def test_large_arguments_and_large_results_pass_whole(crowd: Any) -> None:
     _, door = crowd()
     four = "é" * 1_900_000
@@ -179,16 +163,22 @@ async def test_large_arguments_and_large_results_pass_whole(crowd: Any) -> None:
     assert len(large["content"][0]["text"]) == 10_000_000
 
 
-async def test_nothing_stays_behind_when_a_crowd_has_gone(crowd: Any, footprint: Any, log: Path) -> None:
+async def test_nothing_stays_behind_when_a_crowd_has_gone(crowd: Any, footprint: Any, noted: Any) -> None:
     serving, door = crowd()
 
+    async def rest(is_quiet: Callable[[], bool]) -> None:
+        """Have the server take its turns until it is."""
+        while not is_quiet():
+            await door.ask("tools/list")
+
     async def storm() -> None:
+        noted.forget()
         calls = [asyncio.ensure_future(door.call("workflow_hold")) for _ in range(50)]
-        await until(lambda: lines(log, "held") % 50 == 0 and lines(log, "held") > lines(log, "cancelled"))
+        await noted.until(noticed(held=50))
         for call in calls:
             call.cancel()
         await asyncio.wait(calls)
-        await until(lambda: lines(log, "held") == lines(log, "cancelled"))
+        await noted.until(noticed(cancelled=50))
         for _ in range(10):
             await asyncio.gather(*(door.open_session() for _ in range(100)))
         await asyncio.gather(*(door.post("[" * 10_000) for _ in range(100)))
@@ -196,10 +186,10 @@ async def test_nothing_stays_behind_when_a_crowd_has_gone(crowd: Any, footprint:
 
     await storm()
     pid = serving.process.pid
-    await until(lambda: footprint(pid).descriptors < 100)
+    await rest(lambda: footprint(pid).descriptors < 100)
     before = footprint(pid)
     await storm()
-    await until(lambda: footprint(pid).descriptors <= before.descriptors + 5)
+    await rest(lambda: footprint(pid).descriptors <= before.descriptors + 5)
     after = footprint(pid)
     assert after.threads <= before.threads + 2
     assert after.children <= before.children

@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-CROWD = Path(__file__).parent / "servers/crowd.py"
-
-HOLD = """
-name: hold
-version: "1.0"
-steps:
-  - id: wait
-    tool: hold
-    timeout: 100
-"""
-
 
 @pytest.fixture
-def pipes(configure: Callable[..., None], pipe: Callable[..., Any], tmp_path: Path) -> Any:
-    log = str(tmp_path / "calls.log")
-    server = {"command": sys.executable, "args": [str(CROWD), log], "timeout": 100}
-    configure({"hold": HOLD}, mcp={"servers": {"crowd": server}, "tool_names": "safe"}, tools={"builtins": []})
+def pipes(configure_crowd: Callable[..., None], pipe: Callable[..., Any]) -> Any:
+    configure_crowd()
     return pipe()
 
 
@@ -92,9 +78,8 @@ def test_a_large_line_in_and_a_large_line_out_are_whole(pipes: Any) -> None:
     assert pipes.end()[0] == 0
 
 
-def test_the_end_of_the_input_in_mid_call_cancels_and_ends(pipes: Any, ael: Any, tmp_path: Path) -> None:
+def test_the_end_of_the_input_in_mid_call_cancels_and_ends(pipes: Any, ael: Any, log: Path) -> None:
     number = pipes.start("tools/call", name="workflow_hold", arguments={})
-    log = tmp_path / "calls.log"
     while not log.exists():
         assert "result" in pipes.ask("ping")
     assert number

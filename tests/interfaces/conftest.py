@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,62 +33,13 @@ ERAS = {"handshake": "legacy", "modern": "2026-07-28"}
 CHANGED = "notifications/tools/list_changed"
 
 
-class StandardError:
-    """What servers write to a named pipe, taken as it comes: who waits for a word need not look again and again."""
-
-    def __init__(self, path: Path) -> None:
-        os.mkfifo(path)
-        self.path = path
-        # For both directions: it can be opened before anybody writes, and does not end with a server.
-        self._pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK)
-        self._taken = b""
-        self._more = asyncio.Event()
-        asyncio.get_running_loop().add_reader(self._pipe, self._take)
-
-    def _take(self) -> None:
-        with suppress(BlockingIOError):
-            while part := os.read(self._pipe, 64 * 1024):
-                self._taken += part
-                self._more.set()
-
-    @property
-    def text(self) -> str:
-        """All that the last server has said so far."""
-        self._take()
-        return self._taken.decode(errors="replace")
-
-    def forget(self) -> None:
-        """Begin anew, for another server."""
-        self._take()
-        self._taken = b""
-
-    async def until(self, pattern: str, running: asyncio.subprocess.Process | None) -> str:
-        """Wait until a server has said something, and return the first group of it."""
-        ended = asyncio.ensure_future(running.wait() if running is not None else asyncio.Event().wait())
-        try:
-            async with asyncio.timeout(60):
-                while (found := re.search(pattern, self.text)) is None:
-                    assert not ended.done(), self.text
-                    self._more.clear()
-                    more = asyncio.ensure_future(self._more.wait())
-                    await asyncio.wait((more, ended), return_when=asyncio.FIRST_COMPLETED)
-                    more.cancel()
-        finally:
-            ended.cancel()
-        return found[1] if found.groups() else found[0]
-
-    def close(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._pipe)
-        os.close(self._pipe)
-
-
 class Project:
     """A directory with a configuration and workflows, and what serves it."""
 
-    def __init__(self, root: Path, environment: dict[str, str]) -> None:
+    def __init__(self, root: Path, environment: dict[str, str], stderr: Any) -> None:
         self.root = root
         self.environment = environment
-        self._said = StandardError(root / "stderr")
+        self._stderr = stderr
         self.configure({})
 
     def configure(self, config: dict[str, Any]) -> None:
@@ -107,7 +57,8 @@ class Project:
     @property
     def errors(self) -> str:
         """What the last server said on standard error."""
-        return self._said.text
+        text: str = self._stderr.text
+        return text
 
     @asynccontextmanager
     async def client(self, era: str, transport: str = "stdio", *options: str, **more: Any) -> AsyncIterator[Client]:
@@ -116,7 +67,7 @@ class Project:
             async with self.over_http(*options) as url, Client(url, mode=ERAS[era], **more) as client:
                 yield client
             return
-        self._said.forget()
+        self._stderr.forget()
         # The SDK's client gives its own standard error to the server.
         program = f"exec {sys.executable} -m ael serve {' '.join(options)} 2>stderr"
         parameters = StdioServerParameters(command="/bin/sh", args=["-c", program], env=self.environment, cwd=self.root)
@@ -132,8 +83,8 @@ class Project:
     @asynccontextmanager
     async def process(self, *options: str, **streams: Any) -> AsyncIterator[asyncio.subprocess.Process]:
         """Serve with raw pipes."""
-        self._said.forget()
-        with self._said.path.open("wb") as errors:
+        self._stderr.forget()
+        with (self.root / "stderr").open("wb") as errors:
             running = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "ael", "serve", *options, cwd=self.root, env=self.environment, stderr=errors,
                 limit=2**26, **{"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE, **streams},
@@ -155,10 +106,10 @@ class Project:
 
     async def said(self, pattern: str, running: asyncio.subprocess.Process | None = None) -> str:
         """Wait until the server has said something, and return the first group of it."""
-        return await self._said.until(pattern, running)
-
-    def close(self) -> None:
-        self._said.close()
+        await self._stderr.until(re.compile(pattern).search, running)
+        found = re.search(pattern, self.errors)
+        assert found is not None
+        return found[1] if found.groups() else found[0]
 
 
 class Raw:
@@ -225,9 +176,8 @@ class Raw:
 
 
 @pytest.fixture
-async def project(tmp_path: Path, environment: dict[str, str]) -> AsyncIterator[Project]:
+def project(tmp_path: Path, environment: dict[str, str], named_pipe: Callable[[Path], Any]) -> Project:
     """Make a project with one workflow, which `ael serve` serves."""
-    made = Project(tmp_path, environment)
+    made = Project(tmp_path, environment, named_pipe(tmp_path / "stderr"))
     made.write("quick.yaml", QUICK)
-    yield made
-    made.close()
+    return made
