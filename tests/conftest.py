@@ -125,6 +125,13 @@ async def named_pipe() -> AsyncIterator[Callable[[Path], NamedPipe]]:
         one.close()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return twice as many as there are cores, where these are few: most tests wait, for processes and time limits."""
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return max(cores, min(2 * cores, 8))
+
+
 # Whoever started the tests in the background had them ignore what some of them send; the processes that they start
 # would inherit that.
 for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):

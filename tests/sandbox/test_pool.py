@@ -161,7 +161,8 @@ outputs:
 """
 
 
-def test_an_execution_repeats_a_hundred_times_in_processes_of_its_own(environment, tmp_path: Path) -> None:
+@pytest.mark.parametrize("times", [10, pytest.param(100, marks=pytest.mark.slow)])
+def test_an_execution_repeats_in_processes_of_its_own(environment, tmp_path: Path, times: int) -> None:
     (tmp_path / "w.yaml").write_text(REPEATED)
     command = [sys.executable, "-m", "ael", "run", "w.yaml", "--seed", "11"]
 
@@ -171,6 +172,6 @@ def test_an_execution_repeats_a_hundred_times_in_processes_of_its_own(environmen
         return done.stdout
 
     with ThreadPoolExecutor(2) as threads:
-        told = set(threads.map(once, range(100)))
+        told = set(threads.map(once, range(times)))
     assert len(told) == 1
     assert json.loads(told.pop())["chance"]["clock stands"] is True
