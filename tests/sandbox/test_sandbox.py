@@ -164,6 +164,13 @@ async def test_every_limit_has_its_own_true_error(sandbox: KernelSandbox, code: 
     assert await run(sandbox, "return 1") == 1
 
 
+async def test_the_text_of_an_exception_is_cut_and_says_so(sandbox: KernelSandbox) -> None:
+    assert (
+        "x" * 4000 + "… (1000 more characters are left out)"
+        in (await failure(sandbox, "raise ValueError('x' * 5000)")).detail
+    )
+
+
 async def test_printed_text_is_kept_and_cut(sandbox: KernelSandbox) -> None:
     blob = await blob_of(sandbox, "print('a', 1, sep='-')\nlog('m', k=2)\nprint('x' * 3_000_000)\nreturn 1")
     async with sandbox.session("e", STANDARD) as session:

@@ -206,6 +206,28 @@ async def test_broken_tools_are_told_one_by_one_and_the_good_ones_kept(through, 
     assert all(key.isprintable() and why.isprintable() for key, why in broken.items())
 
 
+async def test_a_definition_that_is_no_json_costs_no_other_tool(through, hostile) -> None:
+    call = through(s=hostile("odd_tools"))
+    assert [info.ref.name for info in await call.catalog.offered("s")] == ["act", "whole"]
+    assert (await call.catalog.offered("s"))[1].description == "\U0001f600 \\ud83d"
+    broken = call.servers["s"].broken
+    expected = {"half": "half a character", "half_key": "half a character", "latin": "half a character"}
+    expected |= {"nan": "nan, which JSON", "endless": "inf, which JSON", "half_\ufffd": "its name"}
+    assert {name: part in broken.get(name, "") for name, part in expected.items()} == dict.fromkeys(expected, True)
+    assert len(broken) == len(expected)
+    assert (await call("s__act", n=1))["got"] == {"n": 1}
+
+
+@pytest.mark.parametrize("size", [1, 1_000_000])
+async def test_half_a_character_in_a_result_fails_its_call_and_says_so(through, hostile, size: int) -> None:
+    call = through(s=hostile("half_character"))
+    for _ in range(2):
+        error = await call.error("s__act", n=size)
+        assert (error.code, error.retryable) == ("TOOL_FAILED", False)
+        assert "half a character" in error.detail
+    msgspec.json.encode(call.recorded)
+
+
 async def test_a_changed_schema_counts_from_the_next_call_on(through, hostile) -> None:
     call = through(s=hostile("schema_changes"))
     assert await call("s__act", n=1) == "done"
@@ -265,6 +287,14 @@ async def test_a_flood_on_standard_error_is_bounded_and_its_end_is_kept(through,
     kept = call.servers["s"].stderr()
     assert len(kept) == 100
     assert all(len(line) <= 2000 for line in kept)
+
+
+async def test_a_long_error_is_cut_and_says_how_much_is_left_out(through, hostile) -> None:
+    call = through(s=hostile("long_error"))
+    for way in (0, 1):
+        error = await call.error("s__act", n=way)
+        assert "x" * 4000 + "… (6000 more characters are left out)" in error.detail
+        assert len(error.detail) < 4100
 
 
 # -- life -------------------------------------------------------------------------------------------------------------

@@ -145,6 +145,15 @@ async def test_what_a_server_does_wrong_is_said_as_it_is(start, connect, way, co
     assert error.retryable is retryable
 
 
+@pytest.mark.parametrize("way", ["odd", "odd_events"])
+async def test_a_definition_with_half_a_character_costs_no_other_tool(start, connect, way: str) -> None:
+    call = connect(f"http://127.0.0.1:{start('hostile_http.py', way)}/mcp")
+    assert (await call("s__act"))["session"] == "s-0"
+    with pytest.raises(AelError) as caught:
+        await call("s__half")
+    assert "half a character" in caught.value.detail
+
+
 async def test_a_redirect_to_another_place_is_not_followed_with_our_headers(start, connect) -> None:
     heard: list[bytes] = []
 

@@ -15,6 +15,8 @@ import msgspec
 
 from ael import __version__
 from ael.tools.jsonrpc import InvalidAnswer, OnProgress, Peer, PeerTimeout, RpcError
+from ael.tools.listing import ToolPage, judged, read_again
+from ael.values import bulk
 
 HANDSHAKE_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 MODERN_VERSIONS = ("2026-07-28",)
@@ -61,11 +63,6 @@ class CallResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         # What has the names of our fields is the server's, not ours.
         parts = msgspec.convert({**raw, "raw": {}, "isStrict": is_strict}, cls)
         return msgspec.structs.replace(parts, raw=raw)
-
-
-class _ListResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    tools: list[Any] = []
-    next_cursor: str | None = None
 
 
 Era = Literal["handshake", "modern"]
@@ -200,7 +197,7 @@ class McpClient:
         cursor: str | None = None
         while True:
             params = self._params({"cursor": cursor} if cursor else {})
-            page = await self.peer.request("tools/list", params, max(0.0, until - loop.time()), _ListResult)
+            page = await self._page(params, max(0.0, until - loop.time()))
             found += [tool for tool in page.tools if isinstance(tool, dict)]
             cursor = page.next_cursor
             if not cursor:
@@ -209,6 +206,19 @@ class McpClient:
             if cursor in cursors or len(cursors) == _MOST_PAGES or len(found) > _MOST_TOOLS:
                 raise InvalidAnswer(f"its list of tools has no end ({len(cursors)} pages, {len(found)} tools)")
             cursors.add(cursor)
+
+    async def _page(self, params: dict[str, Any], seconds: float) -> ToolPage:
+        """Return a page; of a tool that no record can hold a stand-in that says so."""
+        try:
+            page = await self.peer.request("tools/list", params, seconds, ToolPage)
+        except InvalidAnswer as error:
+            again = await bulk.in_thread(read_again, error.unread)
+            if again is None:
+                raise
+            return again
+        if self.peer.is_strict:
+            return page
+        return ToolPage(tools=await bulk.in_thread(judged, page.tools), next_cursor=page.next_cursor)
 
     async def call_tool(
         self,

@@ -23,7 +23,7 @@ from ael.tools.pins import ToolPins
 from ael.tools.schema_process import Found
 from ael.tools.schemas import Schemas
 from ael.tools.servers import RETRYABLE_STATUS, ToolSource
-from ael.values import JSONValue, bulk, check, digest
+from ael.values import JSONValue, bulk, check, digest, shortened
 
 #: Where `_meta` of a call carries what makes it one call across retries and resumes.
 IDEMPOTENCY_KEY, ATTEMPT = "ael/idempotency_key", "ael/attempt"
@@ -255,7 +255,7 @@ def _block(block: ContentBlock) -> JSONValue:
 
 def _tool_error(name: str, result: CallResult) -> AelError:
     texts = [block.text for block in result.content if block.text]
-    detail = "\n".join(texts)[:4000] or msgspec.json.encode(result.structured_content).decode()[:4000]
+    detail = shortened("\n".join(texts) or msgspec.json.encode(result.structured_content).decode())
     if detail.startswith("RESOURCE_EXHAUSTED"):
         return ResourceExhausted(detail, tool_name=name)
     return ToolFailed(detail, tool_name=name, retryable=_may_retry(result))

@@ -38,6 +38,7 @@ from mcp_types import (
 )
 
 from ael.tools.jsonrpc import InvalidAnswer, Notify, Peer, PeerGone, PeerTimeout, T, _number
+from ael.tools.listing import without_halves
 
 if TYPE_CHECKING:
     from mcp.client._transport import TransportStreams, WriteStream
@@ -62,12 +63,17 @@ for _name in ("mcp", "client", "httpx2", "httpcore2"):
 
 
 class _Asked(msgspec.Struct, frozen=True):
-    """The id of a request that we made."""
+    """A request that we made."""
 
     id: int | str | None = None
+    method: str = ""
 
 
-_decode_asked = msgspec.json.Decoder(_Asked).decode
+def _asked(request: httpx2.Request) -> _Asked:
+    try:
+        return msgspec.json.decode(request.content, type=_Asked)
+    except (msgspec.MsgspecError, UnicodeError, httpx2.RequestNotRead):
+        return _Asked()
 
 
 class HttpPeer(Peer):
@@ -153,11 +159,15 @@ class HttpPeer(Peer):
             response.headers.pop("content-encoding", None)
             assert isinstance(response.stream, httpx2.AsyncByteStream)
             response.stream = _Capped(response.stream, self._max_message)
+        asked = _asked(response.request)
+        if asked.method == "tools/list":
+            assert isinstance(response.stream, httpx2.AsyncByteStream)
+            response.stream = _Mended(response.stream, self._max_message)
         if response.status_code < 400:
             return
         self.refusal = (response.status_code, f"HTTP {response.status_code} {response.reason_phrase}".strip())
-        with suppress(msgspec.MsgspecError, UnicodeError, httpx2.RequestNotRead):
-            self._refusals[_number(_decode_asked(response.request.content).id)] = self.refusal
+        if asked.id is not None:
+            self._refusals[_number(asked.id)] = self.refusal
         if response.status_code == 404 and "mcp-session-id" in response.request.headers:
             self._end("it has forgotten the session (HTTP 404)")
         elif self._transport == "sse":
@@ -289,6 +299,33 @@ class _Capped(httpx2.AsyncByteStream):
             if self._left < 0:
                 raise httpx2.StreamError(f"a message is larger than {self._limit} bytes")
             yield chunk
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+class _Mended(httpx2.AsyncByteStream):
+    """A list of tools, as a body or as events, in which no half of a character keeps the SDK from reading the rest."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream, limit: int) -> None:
+        self._stream = stream
+        self._limit = limit
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        parts: list[bytes] = []
+        size = 0
+        async for chunk in self._stream:
+            # No character of JSON goes over the end of a line.
+            end = max(chunk.rfind(b"\n"), chunk.rfind(b"\r")) + 1
+            parts.append(chunk[:end])
+            if end:
+                yield without_halves(b"".join(parts))
+                parts, size = [], 0
+            parts.append(chunk[end:])
+            size += len(chunk) - end
+            if size > self._limit:
+                raise httpx2.StreamError(f"a message is larger than {self._limit} bytes")
+        yield without_halves(b"".join(parts))
 
     async def aclose(self) -> None:
         await self._stream.aclose()

@@ -14,10 +14,14 @@ from typing import Any, ClassVar, TypeGuard, TypeVar
 
 import msgspec
 
-from ael.values import JSONValue
+from ael.tools.listing import what_is_wrong
+from ael.values import JSONValue, shortened
 
 #: Codes of JSON-RPC 2.0 and MCP that we read or write.
 METHOD_NOT_FOUND = -32601
+
+#: Bytes of an answer that is kept to be looked at once more.
+_MOST_UNREAD = 4 * 1024 * 1024
 
 #: Requests that open a session: a peer is not told when nobody waits for them any more.
 _OPENING = frozenset({"initialize", "server/discover"})
@@ -48,6 +52,11 @@ class PeerTimeout(Exception):
 
 class InvalidAnswer(Exception):
     """The answer is no JSON-RPC, or too large."""
+
+    def __init__(self, why: str, unread: bytes = b"") -> None:
+        super().__init__(why)
+        #: What could not be read, where it is at hand and short.
+        self.unread = unread if len(unread) <= _MOST_UNREAD else b""
 
 
 class Peer(ABC):
@@ -147,7 +156,10 @@ class Peer(ABC):
         try:
             return await self._shaped(result, shape)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise InvalidAnswer(f"the answer to {method} is not valid: {error}") from error
+            unread = bytes(result) if isinstance(result, msgspec.Raw) else b""
+            raise InvalidAnswer(
+                f"the answer to {method} is not valid: {what_is_wrong(unread, error)}", unread
+            ) from error
 
     async def _send_when_read(self, body: dict[str, Any], answer: asyncio.Future[Any]) -> bool:
         """Send a request, once the peer reads what it was sent before; return whether that came before the answer."""
@@ -197,7 +209,7 @@ class Peer(ABC):
             self.noise.append(f"an answer to nothing: id {given!r}"[:200])
         elif error is not None:
             code, text = error.get("code"), error.get("message")
-            failure = RpcError(code if isinstance(code, int) else 0, str(text)[:4000], error.get("data"))
+            failure = RpcError(code if isinstance(code, int) else 0, shortened(str(text)), error.get("data"))
             future.set_exception(failure)
         else:
             future.set_result(result)

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from ael.tools import ToolInfo, ToolRef
+from ael.tools.listing import UNAVAILABLE
 from ael.tools.schemas import LIGHT, weight_of
 from ael.tools.stderr import visible
 from ael.values import MAX_DEPTH
@@ -44,10 +45,10 @@ def sift(server: str, listed: Iterable[dict[str, Any]]) -> Offers:
             broken[shown] = "its name is not 1 to 128 letters, digits and _ - . / :"
         elif name in found:
             broken[name] = "it is listed twice"
-        elif problem := check.problem(tool):
-            broken[name] = problem
         elif why := _unavailable(tool):
             broken[name] = why
+        elif problem := check.problem(tool):
+            broken[name] = problem
         else:
             found[name] = _info(ToolRef(server, name), tool)
     return Offers(tools=[info for name, info in found.items() if name not in broken], broken=broken)
@@ -102,9 +103,9 @@ class _Check:
 
 
 def _unavailable(tool: dict[str, Any]) -> str:
-    """Return what the native tools say about one that needs something which is not set."""
+    """Return what is said about a definition that is no JSON, or by the native tools about what is not set."""
     meta = tool.get("_meta")
-    said = meta.get("ael/unavailable") if isinstance(meta, dict) else None
+    said = meta.get(UNAVAILABLE) if isinstance(meta, dict) else None
     return visible(said[:400]) if isinstance(said, str) else ""
 
 

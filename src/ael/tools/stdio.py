@@ -20,6 +20,7 @@ import msgspec
 from ael.tools.jsonrpc import InvalidAnswer, Notify, Peer, T
 from ael.tools.keeper import Family, Keeper
 from ael.tools.lines import LineReader, number_at_head, number_at_tail
+from ael.tools.listing import what_is_wrong
 from ael.tools.output_pipe import OutputPipe
 from ael.tools.stderr import LastLines
 from ael.values import bulk
@@ -295,7 +296,7 @@ class ProcessPeer(Peer, asyncio.SubprocessProtocol):
         if number is None:
             number = number_at_tail(line[-256:])
         if number is not None:
-            self._fail(number, InvalidAnswer(f"the answer is not valid: {error}"))
+            self._fail(number, InvalidAnswer(f"the answer is not valid: {what_is_wrong(line, error)}", line))
 
     def _message(self, message: _Message) -> None:
         if message.method is None:

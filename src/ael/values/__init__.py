@@ -50,6 +50,12 @@ def text(value: JSONValue) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
 
 
+def shortened(words: str, most: int = 4000) -> str:
+    """Return the beginning of a text, and how much of it was left out."""
+    left = len(words) - most
+    return words if left <= 0 else f"{words[:most]}… ({left} more characters are left out)"
+
+
 def canonical(value: JSONValue) -> bytes:
     """Return a canonical encoding (sorted keys, no white space) for digests and byte comparison."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
@@ -101,6 +107,8 @@ def check(value: object, path: str = "", depth: int = 0) -> None:  # noqa: C901,
                     f"{path or 'value'} has the key {key!r} of type {type(key).__name__}",
                     suggestion="JSON keys are strings.",
                 )
+            if not key.isascii():
+                _check_text(key, f"a key of {path or 'value'}")
             check(item, path=f"{path}.{key}" if path else key, depth=depth + 1)
     else:
         raise OutputInvalid(f"{path or 'value'} is of type {kind.__name__}, which is not JSON")

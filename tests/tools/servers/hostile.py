@@ -136,6 +136,18 @@ def tools() -> list[object]:
     return found
 
 
+#: Definitions that are no JSON, as they stand in the list.
+ODD = (
+    rb'{"name": "half", "inputSchema": {"type": "object"}, "description": "\ud83d"}',
+    rb'{"name": "half_\udc00", "inputSchema": {"type": "object"}}',
+    rb'{"name": "half_key", "inputSchema": {"type": "object", "\uD800": 1}}',
+    b'{"name": "latin", "inputSchema": {"type": "object"}, "description": "caf\xe9"}',
+    b'{"name": "nan", "inputSchema": {"type": "object", "default": {"n": NaN}}}',
+    b'{"name": "endless", "inputSchema": {"type": "object", "default": {"n": 1e999}}}',
+    rb'{"name": "whole", "inputSchema": {"type": "object"}, "description": "\ud83d\ude00 \\ud83d"}',
+)
+
+
 def list_tools(number: int, params: dict[str, Any]) -> None:
     lists.append(number)
     result: dict[str, object] = {"tools": tools()}
@@ -143,6 +155,10 @@ def list_tools(number: int, params: dict[str, Any]) -> None:
         result["nextCursor"] = f"page {len(lists)}"
     elif WAY == "circle":
         result["nextCursor"] = "again"
+    elif WAY == "odd_tools":
+        lines = b", ".join((json.dumps(tools()[0]).encode(), *ODD))
+        write(b'{"jsonrpc": "2.0", "id": %d, "result": {"tools": [%s]}}' % (number, lines))
+        return
     elif WAY == "two_pages" and "cursor" not in params:
         result["nextCursor"] = "second"
     elif WAY == "two_pages":
@@ -186,6 +202,11 @@ def say_goodbye(number: int, arguments: dict[str, Any], meta: dict[str, Any]) ->
 
 def bad_utf8(number: int, arguments: dict[str, Any], meta: dict[str, Any]) -> None:
     write(b'{"jsonrpc":"2.0","id":%d,"result":{"content":[{"type":"text","text":"\xff"}]}}' % number)
+
+
+def half_character(number: int, arguments: dict[str, Any], meta: dict[str, Any]) -> None:
+    # A text that was cut between the two halves of an emoji.
+    text(number, "x" * int(arguments.get("n", 1)) + "\ud83d")
 
 
 def not_json(number: int, arguments: dict[str, Any], meta: dict[str, Any]) -> None:
@@ -260,6 +281,13 @@ def huge_last(number: int, arguments: dict[str, Any], meta: dict[str, Any]) -> N
 
 def error(number: int, arguments: dict[str, Any], meta: dict[str, Any]) -> None:
     answer(number, {"isError": True, "content": [{"type": "text", "text": "no such thing"}]})
+
+
+def long_error(number: int, arguments: dict[str, Any], meta: dict[str, Any]) -> None:
+    if arguments.get("n"):
+        refuse(number, -32000, "x" * 10_000)
+    else:
+        answer(number, {"isError": True, "content": [{"type": "text", "text": "x" * 10_000}]})
 
 
 def http_404(number: int, arguments: dict[str, Any], meta: dict[str, Any]) -> None:
@@ -371,7 +399,18 @@ def echo(number: int, arguments: dict[str, Any], meta: dict[str, Any]) -> None:
 WAYS: dict[str, Callable[[int, dict[str, Any], dict[str, Any]], None]] = {
     one.__name__: one
     for one in (
-        *(crash, crash_once, crash_together, say_goodbye, bad_utf8, not_json, not_a_number, infinite, big_number),
+        *(
+            crash,
+            crash_once,
+            crash_together,
+            say_goodbye,
+            bad_utf8,
+            half_character,
+            not_json,
+            not_a_number,
+            infinite,
+            big_number,
+        ),
         *(
             duplicate_keys,
             deep,
@@ -382,6 +421,7 @@ WAYS: dict[str, Callable[[int, dict[str, Any], dict[str, Any]], None]] = {
             huge,
             huge_last,
             error,
+            long_error,
             http_404,
             progress,
             rich,

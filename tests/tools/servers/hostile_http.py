@@ -101,6 +101,12 @@ class Handler(BaseHTTPRequestHandler):
             session = {"Mcp_Session_Id": f"s-{len(seen)}"}
             seen.append(method)
             answer(ABOUT, **session)
+        elif method == "tools/list" and WAY.startswith("odd"):
+            half = rb'{"name": "half", "inputSchema": {"type": "object"}, "description": "\ud83d"}'
+            body = b'{"jsonrpc": "2.0", "id": %d, "result": {"tools": [{"name": "act", "inputSchema": {}}, %s]}}'
+            whole = b"%s" if WAY == "odd" else b"event: message\ndata: %s\n\n"
+            kind = "application/json" if WAY == "odd" else "text/event-stream"
+            self.reply(200, whole % (body % (number, half)), kind)
         elif method == "tools/list":
             good = {"name": "act", "inputSchema": {"type": "object", "properties": {"n": {"type": "integer"}}}}
             answer({"tools": [good, {"name": "broken", "inputSchema": {"type": "string"}}, 7]})

@@ -29,6 +29,8 @@ import guard
 
 #: Captured output beyond this is cut, characters.
 _MAX_PRINTED = 1 << 20
+#: Characters of an exception's text.
+_MAX_MESSAGE = 4000
 _MAX_DEPTH = 64
 #: Values and keys, and lists and objects among them, in what goes to the host: decoding more would hold it up.
 _MAX_VALUES, _MAX_CONTAINERS = 500_000, 100_000
@@ -487,7 +489,10 @@ def _failure(error: BaseException, printed: str, clock: dict[str, Any]) -> bytes
     elif isinstance(error, OSError) and error.errno == errno.EPERM:
         kind = "denied"
     try:
-        text = str(error)[:4000]
+        text = str(error)
+        left = len(text) - _MAX_MESSAGE
+        if left > 0:
+            text = f"{text[:_MAX_MESSAGE]}… ({left} more characters are left out)"
     except BaseException as broken:  # noqa: BLE001 # an exception whose text raises is code's doing
         text = f"(its text raised {type(broken).__name__})"
     answer = {
