@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import pty
 import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Callable
 from pathlib import Path
 
@@ -225,9 +228,10 @@ def test_plain_lines_about_steps_are_appended_with_v(ael: Ael, write: Write) -> 
 # -- terminals ----------------------------------------------------------------------------------------------
 
 
-def on_terminal(start: Callable[..., subprocess.Popen[bytes]], *arguments: str) -> tuple[int, str]:
+def on_terminal(start: Callable[..., subprocess.Popen[bytes]], *arguments: str, columns: int = 80) -> tuple[int, str]:
     """Run `ael` on a terminal of its own; return its exit code and all that the terminal got."""
     ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = start(*arguments, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     got = b""
@@ -260,6 +264,14 @@ def test_colors_and_rewriting_can_be_switched_off(
     assert code == 0
     assert "\x1b[3" not in got
     assert ("\x1b[K" in got) == (options == ["--no-color"])
+
+
+def test_a_listing_of_tools_is_as_wide_as_the_terminal(
+    start: Callable[..., subprocess.Popen[bytes]], write: Write
+) -> None:
+    write("ael-config.yaml", "{}")
+    assert "Run Python in the sandbox; its value is…\r\n" in on_terminal(start, "tools", "list")[1]
+    assert "its value is what it returns.\r\n" in on_terminal(start, "tools", "list", columns=120)[1]
 
 
 def test_no_color_is_respected(start: Callable[..., subprocess.Popen[bytes]], environment: dict[str, str]) -> None:

@@ -30,3 +30,23 @@ async def test_agents_never_see_the_words_of_a_changed_tool(project, ael) -> Non
         assert "act" in [tool.name for tool in (await client.list_tools()).tools]
         assert not (await client.call_tool("act", {"n": 1})).is_error
     assert "s__act is not offered: description changed since it was accepted" in project.errors
+
+
+async def test_agents_that_write_workflows_are_not_told_the_words_of_a_changed_tool_either(project, ael) -> None:
+    words = project.root / "words.txt"
+    words.write_text("first")
+    server = {"command": sys.executable, "args": [HOSTILE, "words"]}
+    project.configure({"mcp": {"authoring": True, "servers": {"s": server}}})
+    text = "name: w\nversion: 1\nsteps:\n  - {id: a, tool: act, params: {n: 1}}\n"
+    project.write("w.yaml", text)
+    assert ael("tools", "lock").returncode == 0
+    words.write_text(EVIL)
+    async with project.raw() as raw:
+        listed = await raw.call("tool_schema")
+        row = next(one for one in listed["structuredContent"]["tools"] if one["name"] == "act")
+        assert row["status"] == "unavailable"
+        assert row["reason"] == "description changed since it was accepted"
+        checked = (await raw.call("workflow_validate", {"definition": text}))["structuredContent"]
+        assert not checked["valid"]
+        assert "description changed" in str(checked["problems"])
+        assert "delete_everything" not in f"{listed} {await raw.call('tool_schema', {'name': 'act'})} {checked}"

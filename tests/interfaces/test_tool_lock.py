@@ -129,6 +129,13 @@ def test_a_changed_definition_is_refused_until_it_is_accepted(project: Ael, writ
     assert "description changed" in " ".join(checked.stderr.split())
     doctor = project("doctor")
     assert "✗ tool lock: changed: s__act" in doctor.stdout
+    # It is no tool that could be called, whatever it says about itself.
+    listed = project("tools", "list", "--json")
+    states = {row["name"]: row["status"] for row in json.loads(listed.stdout)["tools"]}
+    assert states["act"] == "unavailable"
+    assert "description changed" in project("tools", "list", "--status", "unavailable").stdout
+    assert "delete_everything" not in listed.stdout + project("tools", "show", "act").stdout
+    assert "TOOL_REJECTED" in project("tools", "call", "act", "-p", "n=1").stderr
     # A person sees the change, and nothing of it acts on the terminal.
     shown = project("tools", "lock", "--check")
     assert shown.returncode == 1

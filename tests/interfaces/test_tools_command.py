@@ -170,6 +170,34 @@ def test_a_failing_call_is_told_and_recorded(configured: Callable[..., Ael]) -> 
     assert json.loads(ael("executions", "list", "--json").stdout)[0]["status"] == "failed"
 
 
+def test_the_limit_of_a_call_is_its_own_whatever_the_server_has(configured: Callable[..., Ael], tmp_path: Path) -> None:
+    ael = configured(slow="silent_call")
+    config = tmp_path / "ael-config.yaml"
+    config.write_text(config.read_text().replace('"timeout": 5', '"timeout": 0.1'))
+    done = ael("tools", "call", "act", "-t", "0.7")
+    assert done.returncode == 1
+    assert done.stderr.startswith("TOOL_TIMEOUT: Tool 'act' timed out after 0.7s\n")
+    assert "step" not in done.stderr
+
+
+def test_a_tool_of_a_server_that_is_down_is_told_with_the_reason_once(
+    configured: Callable[..., Ael], tmp_path: Path
+) -> None:
+    ael = configured(good="echo", bad="exit")
+    for name in ("bad__act", "elsewhere"):
+        done = ael("tools", "call", name)
+        assert done.returncode == 1
+        assert done.stderr.count("MCP_CONNECTION_FAILED") == 1
+        assert f"no server that runs offers '{name}'; server 'bad': the server's process ended" in " ".join(
+            done.stderr.split()
+        )
+        told = json.loads(ael("tools", "show", name, "--json").stdout)["error"]
+        assert "cannot find the license" in told["detail"]
+    config = tmp_path / "ael-config.yaml"
+    config.write_text(config.read_text().replace('"exit"]', '"exit"], "enabled": false'))
+    assert "server 'bad' is disabled" in ael("tools", "call", "bad__act").stderr
+
+
 def test_refresh_says_how_each_server_is_doing(configured: Callable[..., Ael]) -> None:
     ael = configured(good="echo", bad="exit")
     done = ael("tools", "refresh")

@@ -36,8 +36,8 @@ class Parts:
         self.sandbox = KernelSandbox(max_workers=code.max_workers, isolation=code.isolation)
         cache = PlanCache(None if settings.state is None else settings.state / "plans")
         self.definitions = Definitions(settings.directories, self.sandbox, cache, code.allowed_imports)
-        #: Of calls from outside of a workflow: (tool, names of its parameters) → plan.
-        self.call_plans: dict[tuple[str, tuple[str, ...]], Plan] = {}
+        #: Of calls from outside of a workflow: (tool, names of its parameters, its time limit) → plan.
+        self.call_plans: dict[tuple[str, tuple[str, ...], float | None], Plan] = {}
         self._journal: Journal | None = None
         self._engine: Engine | None = None
         self._catalog: ToolCatalog | None = None

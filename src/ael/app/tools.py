@@ -12,11 +12,12 @@ import msgspec
 from ael.app.application import App, Prepared
 from ael.app.native_tools import NATIVE
 from ael.app.tool_check import parameter_hint
-from ael.errors import AelError, ErrorRecord, InputInvalid, OutputInvalid, ParamInvalid
+from ael.errors import AelError, ConfigInvalid, ErrorRecord, InputInvalid, OutputInvalid, ParamInvalid
 from ael.journal.fold import Execution
 from ael.observe.masking import Masker
 from ael.plan import Plan
 from ael.tools import ToolInfo
+from ael.tools.pins import ToolPins
 from ael.tools.servers import McpServer, Status
 from ael.values import JSONValue, check
 from ael.workflow.load import load_text
@@ -26,6 +27,9 @@ ToolStatus = Literal["available", "unavailable"]
 
 _SYSTEM = "ael"
 _CALL = "tool-call"
+
+#: Seconds that the execution of a call may take beside the call, so that it is the call that ends in time.
+_AROUND = 5.0
 
 #: Plans of calls that are remembered.
 _PLANS_KEPT = 1024
@@ -131,18 +135,7 @@ async def _look(app: App, name: str) -> tuple[ServerRow, list[ToolRow]]:
             offered = await catalog.offered(name)
         except AelError as failure:
             error = failure.record()
-    rows = [
-        ToolRow(
-            name=config.prefix + info.ref.name,
-            source="mcp",
-            server=name,
-            status="available",
-            description=info.description,
-            input_schema=info.input_schema,
-            output_schema=info.output_schema,
-        )
-        for info in offered
-    ]
+    rows = [_row(config.prefix, info, app.parts.pins) for info in offered]
     status: Status = "ready"
     stderr: tuple[str, ...] = ()
     if isinstance(source, McpServer):
@@ -153,6 +146,28 @@ async def _look(app: App, name: str) -> tuple[ServerRow, list[ToolRow]]:
         ]
     row = ServerRow(name=name, status=status, tools=len(offered), error=error, stderr=stderr)
     return row, rows
+
+
+def _row(prefix: str, info: ToolInfo, pins: ToolPins | None) -> ToolRow:
+    """Return a tool that is offered.
+
+    One that is not what was accepted is not called, and nothing that it says about itself is passed on: `tool_lock`
+    shows that, to people.
+    """
+    row = ToolRow(name=prefix + info.ref.name, source="mcp", server=info.ref.server, status="unavailable")
+    try:
+        changed = () if pins is None else pins.changes(info)
+    except ConfigInvalid as error:
+        return msgspec.structs.replace(row, reason=error.problems[0].message)
+    if changed:
+        return msgspec.structs.replace(row, reason=f"{', '.join(changed)} changed since it was accepted")
+    return msgspec.structs.replace(
+        row,
+        status="available",
+        description=info.description,
+        input_schema=info.input_schema,
+        output_schema=info.output_schema,
+    )
 
 
 def select(report: ToolReport, *, source: str | None, status: str | None) -> list[ToolRow]:
@@ -174,26 +189,28 @@ async def call_tool(
     app: App,
     name: str,
     params: Mapping[str, JSONValue],
-    timeout: float | None = None,  # noqa: ASYNC109 # the execution's limit, recorded; not this call's
+    timeout: float | None = None,  # noqa: ASYNC109 # the step's limit, recorded with it
     *,
     scope: tuple[str, ...] | None = None,
     **watched: Any,  # noqa: ANN401 # as `App.run` takes them
 ) -> Execution:
     """Call a tool as a workflow of one step would: through the gateway, with a record. A failed call is a result.
 
-    `scope` limits what the program of `python_exec` may call; `watched` goes to `App.run`. Raises `ParamInvalid` for
+    `timeout` is the call's, else what the configuration gives a step; `scope` limits what the program of `python_exec`
+    may call; `watched` goes to `App.run`. Raises `ParamInvalid` for
     `python_exec` without its program, else as `App.run` does.
     """
     if name == PYTHON_EXEC.name:
         code = params.get("code")
         if not isinstance(code, str) or len(params) > 1:
             raise ParamInvalid("python_exec takes one parameter: `code`, a text", tool_name=name)
-        plan = await _plan_call(app, name, {"code": code}, scope)
+        plan = await _plan_call(app, name, {"code": code}, timeout, scope)
     else:
-        plan = await _known_plan(app, name, tuple(params))
+        plan = await _known_plan(app, name, tuple(params), timeout)
     prepared = Prepared(plan=plan, file=name)
+    limit = None if timeout is None else timeout + _AROUND
     try:
-        return await app.run(prepared, {"values": list(params.values())}, timeout=timeout, **watched)
+        return await app.run(prepared, {"values": list(params.values())}, timeout=limit, **watched)
     except InputInvalid as error:
         # They are inputs only here: what is wrong is told by the parameter's name.
         try:
@@ -203,20 +220,24 @@ async def call_tool(
         raise
 
 
-async def _known_plan(app: App, name: str, keys: tuple[str, ...]) -> Plan:
+async def _known_plan(app: App, name: str, keys: tuple[str, ...], seconds: float | None) -> Plan:
     """Return the plan of a call with such parameters; their values go in as inputs: a template in one is text."""
     plans = app.parts.call_plans
-    plan = plans.get((name, keys))
+    plan = plans.get((name, keys, seconds))
     if plan is None:
         if len(plans) >= _PLANS_KEPT:
             plans.clear()
         params = {key: f"{{{{ inputs.values[{at}] }}}}" for at, key in enumerate(keys)}
-        plan = plans[name, keys] = await _plan_call(app, name, params)
+        plan = plans[name, keys, seconds] = await _plan_call(app, name, params, seconds)
     return plan
 
 
-async def _plan_call(app: App, name: str, params: dict[str, str], scope: tuple[str, ...] | None = None) -> Plan:
+async def _plan_call(
+    app: App, name: str, params: dict[str, str], seconds: float | None, scope: tuple[str, ...] | None = None
+) -> Plan:
     step: dict[str, Any] = {"id": "call", "tool": name, "params": params}
+    if seconds is not None:
+        step["timeout"] = seconds
     document: dict[str, Any] = {
         "name": _CALL,
         "version": "1",

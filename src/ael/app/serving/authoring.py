@@ -115,7 +115,8 @@ class Authoring(BuiltinTools):
         report = await list_tools(self._app)
         if "name" not in arguments:
             rows: list[JSONValue] = [
-                {"name": row.name, "description": row.description, "status": row.status} for row in report.tools
+                {"name": row.name, "description": row.description, "status": row.status, "reason": row.reason}
+                for row in report.tools
             ]
             return Answer(value={"tools": rows})
         row = find(report, arguments["name"])
@@ -151,7 +152,10 @@ class Authoring(BuiltinTools):
             prepared = await self._prepare(arguments["definition"])
         except ProblemsError as error:
             return Answer(value={"valid": False, "problems": [problem_shown(one) for one in error.problems]})
-        problems = [*prepared.warnings, *await check_tools(prepared.plan, self._app.parts.catalog())]
+        problems = [
+            *prepared.warnings,
+            *await check_tools(prepared.plan, self._app.parts.catalog(), self._app.parts.pins),
+        ]
         return Answer(
             value={
                 "valid": all(one.severity == "warning" for one in problems),
@@ -219,7 +223,10 @@ class Authoring(BuiltinTools):
 
     async def _saved(self, prepared: Prepared, path: str) -> Answer:
         await self._workflows.refresh()
-        problems = [*prepared.warnings, *await check_tools(prepared.plan, self._app.parts.catalog())]
+        problems = [
+            *prepared.warnings,
+            *await check_tools(prepared.plan, self._app.parts.catalog(), self._app.parts.pins),
+        ]
         workflow = prepared.plan.workflow
         return Answer(
             value={

@@ -8,7 +8,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TextIO
 
 import click
 import msgspec
@@ -257,7 +257,8 @@ class LiveSteps:
     def _redraw(self) -> None:
         if self._live and self._running:
             line = f"… {', '.join(self._running)}"
-            click.echo(f"\r\x1b[K{line[: _columns() - 1]}", err=True, nl=False, color=True)
+            # A line that wraps could not be taken back.
+            click.echo(f"\r\x1b[K{line[: columns(sys.stderr) - 1]}", err=True, nl=False, color=True)
             self._is_drawn = True
 
     def clear(self) -> None:
@@ -267,9 +268,9 @@ class LiveSteps:
             self._is_drawn = False
 
 
-def _columns() -> int:
-    """Return the terminal's width; a line that wraps could not be taken back."""
+def columns(stream: TextIO | None) -> int:
+    """Return the width of the terminal that a stream writes to; 80 where it is none."""
     try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns or _WIDTH
+        return os.get_terminal_size(stream.fileno()).columns or _WIDTH if stream is not None else _WIDTH
     except (OSError, ValueError):
         return _WIDTH

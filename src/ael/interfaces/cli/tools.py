@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 
 import click
+import msgspec
 
 from ael.app.application import App, parse_document
 from ael.app.tool_lock import LockReport, check_lock, lock_tools
 from ael.app.tools import ServerRow, ToolReport, ToolRow, call_tool, find, list_tools, parse_params, select, types_of
-from ael.errors import ToolUnavailable, did_you_mean
+from ael.errors import McpConnectionFailed, ToolUnavailable, did_you_mean
 from ael.interfaces.cli.options import Globals, check_pairs, global_options
 from ael.interfaces.cli.render import (
+    columns,
     json_text,
     print_error,
     print_json,
@@ -78,7 +81,7 @@ def show_command(settings: Globals, name: str) -> int:
 
     async def show(app: App) -> int:
         report = await _report(app, _server_of(app, name))
-        row = _found(report, name, settings)
+        row = _found(report, name)
         server = next((one for one in report.servers if one.name == row.server), None)
         if settings.json:
             print_json({"tool": row, "server": server})
@@ -132,7 +135,7 @@ def refresh_command(settings: Globals, server: str | None) -> int:
     "--timeout",
     type=click.FloatRange(min=0, min_open=True, max=86_400),
     metavar="SECONDS",
-    help="Limit of the call.",
+    help="Limit of the call; else that of its server.",
 )
 @global_options
 @click.pass_obj
@@ -144,9 +147,7 @@ def call_command(
 
     async def work(app: App) -> int:
         report = await _report(app, _server_of(app, name))
-        row = _found(report, name, settings)
-        if row.status == "unavailable":
-            raise ToolUnavailable(row.reason, tool_name=name, retryable=False)
+        row = _found(report, name)
         params = {} if params_file is None else parse_document(text_of(params_file), params_file)
         given = dict(pair.split("=", 1) for pair in pairs)
         params |= parse_params(row, {key: _read(key, value) for key, value in given.items()})
@@ -156,7 +157,8 @@ def call_command(
         elif execution.status == "completed":
             print_result(execution)
         elif execution.error is not None:
-            print_error(execution.error, settings)
+            # Its one step is not the caller's.
+            print_error(msgspec.structs.replace(execution.error, step_id=None), settings)
         return 0 if execution.status == "completed" else 1
 
     return with_app(settings, work)
@@ -231,7 +233,8 @@ async def _report(app: App, server: str | None) -> ToolReport:
     return await list_tools(app, server)
 
 
-def _found(report: ToolReport, name: str, settings: Globals) -> ToolRow:
+def _found(report: ToolReport, name: str) -> ToolRow:
+    """Return the tool that a name means; raises `McpConnectionFailed` where a server that is down may offer it."""
     row = find(report, name)
     if row is not None:
         return row
@@ -239,9 +242,16 @@ def _found(report: ToolReport, name: str, settings: Globals) -> ToolRow:
     if len(same) > 1:
         hint = f"Name the one that you mean: {', '.join(same)}."
         raise ToolUnavailable(f"several servers offer '{name}'", suggestion=hint, tool_name=name, retryable=False)
-    if not settings.json:
-        _say_failures(report, settings)
-    hint = did_you_mean(name, [one.name for one in report.tools], "tool") or "See them all: ael tools list"
+    close = did_you_mean(name, [one.name for one in report.tools], "tool")
+    for server in report.servers:
+        if server.status == "disabled" and name.startswith(f"{server.name}__"):
+            detail = f"server '{server.name}' is disabled"
+            raise ToolUnavailable(detail, suggestion="Set `enabled: true`.", tool_name=name, retryable=False)
+    failed = [one.error for one in report.servers if one.error is not None]
+    if failed:
+        detail = f"no server that runs offers '{name}'; {'; '.join(error.detail for error in failed)}"
+        raise McpConnectionFailed(detail, suggestion=failed[0].suggestion, tool_name=name)
+    hint = close or "See them all: ael tools list"
     raise ToolUnavailable(f"no server offers '{name}'", suggestion=hint, tool_name=name, retryable=False)
 
 
@@ -254,7 +264,7 @@ def _say_failures(report: ToolReport, settings: Globals) -> None:
 
 
 def _table(rows: list[ToolRow]) -> Iterator[str]:
-    """Yield the lines of a table whose names are never cut, and whose descriptions end at the terminal's width."""
+    """Yield the lines of a table: names are never cut, descriptions end at the terminal's width, or at 80 columns."""
     cells = [(row.name, row.source, row.server, row.status, _summary(row)) for row in rows]
     widths = [
         min(limit, max((len(cell[at]) for cell in [_HEAD, *cells]), default=0))
@@ -262,7 +272,7 @@ def _table(rows: list[ToolRow]) -> Iterator[str]:
     ]
     for cell in [_HEAD, *cells] if cells else []:
         start = "  ".join(printable(part).ljust(width) for part, width in zip(cell, widths, strict=False))
-        room = max(20, 80 - len(start) - 2)
+        room = max(20, columns(sys.stdout) - len(start) - 2)
         said = printable(cell[4])
         yield f"{start}  {said if len(said) <= room else said[: room - 1] + '…'}".rstrip()
 
