@@ -74,6 +74,23 @@ def test_a_decoded_value_is_judged_as_any_other(value: Any) -> None:
     assert said[0] == said[1]
 
 
+def counted(value: Any) -> tuple[int, int]:
+    inside = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+    parts = [counted(one) for one in inside]
+    own = len(value) if isinstance(value, str) else 0
+    return 1 + sum(one[0] for one in parts), own + sum(one[1] for one in parts)
+
+
+@pytest.mark.parametrize("many", [1, 3, 20_000])
+@given(value=VALUES)
+def test_a_decoded_value_is_counted_while_it_is_judged(many: int, value: Any) -> None:
+    usual, bulk._MANY = bulk._MANY, many
+    try:
+        assert bulk.check_decoded(value, "result") == counted(value)
+    finally:
+        bulk._MANY = usual
+
+
 @pytest.mark.parametrize(
     ("value", "is_large"),
     [

@@ -28,6 +28,9 @@ from ael.values import JSONValue, bulk, check, digest, shortened
 #: Where `_meta` of a call carries what makes it one call across retries and resumes.
 IDEMPOTENCY_KEY, ATTEMPT = "ael/idempotency_key", "ael/attempt"
 
+#: Raises `OutputInvalid` for what is no JSON; may count it on the way.
+_Judge = Callable[[JSONValue, str], bulk.Extent | None]
+
 
 class Gateway:
     """Implements `ToolGateway`."""
@@ -104,11 +107,11 @@ class Gateway:
         if result.is_error:
             raise _tool_error(name, result)
         if bulk.is_large(result.raw):
-            judge = bulk.check_decoded if result.is_strict else check
-            value = await bulk.in_thread(_usable, name, result, judge)
+            judge: _Judge = bulk.check_decoded if result.is_strict else check
+            value, extent = await bulk.in_thread(_usable, name, result, judge)
         else:
-            value = _usable(name, result, check)
-        await self._check_result(name, value, info)
+            value, extent = _usable(name, result, check)
+        await self._check_result(name, value, info, extent)
         return value
 
     # -- schemas ------------------------------------------------------------------------------------------------
@@ -125,25 +128,25 @@ class Gateway:
         if found.count:
             raise ParamInvalid(_listed(found, "params"), suggestion=_expected(params, info), tool_name=name)
 
-    async def _check_result(self, name: str, value: JSONValue, info: ToolInfo) -> None:
+    async def _check_result(self, name: str, value: JSONValue, info: ToolInfo, extent: bulk.Extent | None) -> None:
         if info.output_schema is None:
             return
-        found = await self._schemas.violations(info.output_schema, value, 10)
+        found = await self._schemas.violations(info.output_schema, value, 10, extent)
         if found.count:
             raise OutputInvalid(
                 "the tool's answer does not match its own schema: " + _listed(found, "result"), tool_name=name
             )
 
 
-def _usable(name: str, result: CallResult, judge: Callable[[JSONValue, str], None]) -> JSONValue:
-    """Return a result's data, checked; may run in a thread."""
+def _usable(name: str, result: CallResult, judge: _Judge) -> tuple[JSONValue, bulk.Extent | None]:
+    """Return a result's data, checked, and how much it is where that was counted; may run in a thread."""
     value = to_data(result)
     try:
-        judge(value, "result")
+        extent = judge(value, "result")
     except OutputInvalid as error:
         detail = f"the tool's answer is not usable: {error.detail}"
         raise ToolFailed(detail, tool_name=name, retryable=False) from error
-    return value
+    return value, extent
 
 
 def _trace(key: str, context: CallContext) -> str:

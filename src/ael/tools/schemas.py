@@ -72,15 +72,19 @@ class Schemas:
         self._known: dict[int, tuple[Mapping[str, JSONValue], int | None, Any]] = {}
         self._places = asyncio.Semaphore(_AT_ONCE)
 
-    async def violations(self, schema: Mapping[str, JSONValue], value: JSONValue, most: int) -> Found:
-        """Return what a schema forbids, `most` of it, and how much it is in all.
+    async def violations(
+        self, schema: Mapping[str, JSONValue], value: JSONValue, most: int, extent: bulk.Extent | None = None
+    ) -> Found:
+        """Return what a schema forbids, `most` of it, and how much it is in all; `extent` is the value's, if known.
 
         Raises `ToolFailed` for a schema that is none, or whose check takes too long.
         """
         parts, validator = self._ready(schema)
-        is_large = bulk.is_large(value)
+        is_large = extent is not None or bulk.is_large(value)
         if parts is None:
             takes_long = True
+        elif extent is not None and extent.values + extent.characters // _TEXT <= _MOST_WORK // parts:
+            takes_long = False
         elif is_large:
             takes_long = await bulk.in_thread(may_take_long, parts, value)
         else:

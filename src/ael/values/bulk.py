@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -124,23 +124,54 @@ def _is_light(value: JSONValue) -> bool:
     )
 
 
-def check_decoded(value: JSONValue, path: str) -> None:
-    """Raise `OutputInvalid` as `check` does, for a value that a strict decoder gave: it may be too deep or too big."""
-    level: list[Any] = [value]
-    for _ in range(MAX_DEPTH + 1):
-        numbers = [one for one in level if type(one) is int]
-        if numbers and not (min(numbers) >= -(2**63) and max(numbers) < 2**64):
+class Extent(NamedTuple):
+    """How much there is in a value."""
+
+    #: The value itself and all that is in it, without keys.
+    values: int
+    #: Characters of its texts.
+    characters: int
+
+
+def check_decoded(value: JSONValue, path: str) -> Extent:
+    """Raise `OutputInvalid` as `check` does, for a value that a strict decoder gave: it may be too deep or too big.
+
+    Counts it on the way.
+    """
+    values = characters = 0
+    for depth, part, kinds in _slices(value):
+        values += len(part)
+        if int in kinds:
+            numbers = part if len(kinds) == 1 else [one for one in part if type(one) is int]
+            if min(numbers) < -(2**63) or max(numbers) >= 2**64:
+                break
+        if str in kinds:
+            characters += sum(map(len, part if len(kinds) == 1 else [one for one in part if type(one) is str]))
+        if depth >= MAX_DEPTH and not kinds.isdisjoint((dict, list)):
             break
-        level = list(
-            chain.from_iterable(
-                one.values() if type(one) is dict else one for one in level if type(one) is dict or type(one) is list
-            )
-        )
-        if not level:
-            return
+    else:
+        return Extent(values, characters)
     # It finds the place.
     check(value, path)
     raise OutputInvalid(f"{path} is nested deeper than {MAX_DEPTH} levels")
+
+
+def _slices(value: JSONValue) -> Iterator[tuple[int, list[Any], set[type]]]:
+    """Give a value and all that is in it, level by level, in slices with what kinds are in them."""
+    level: list[Any] = [value]
+    depth = 0
+    while level:
+        below: list[Any] = []
+        for start in range(0, len(level), _MANY):
+            part = level[start : start + _MANY]
+            kinds = set(map(type, part))
+            yield depth, part, kinds
+            if dict in kinds:
+                objects = part if len(kinds) == 1 else [one for one in part if type(one) is dict]
+                below += chain.from_iterable(map(dict.values, objects))
+            if list in kinds:
+                below += chain.from_iterable(part if len(kinds) == 1 else [one for one in part if type(one) is list])
+        level, depth = below, depth + 1
 
 
 def encode(value: Any, depth: int = 0) -> bytes:  # noqa: ANN401 # JSON, or a record
