@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from ael.errors import OutputInvalid
 from ael.journal.events import StepSucceeded, ToolReturned
 from ael.values import MAX_DEPTH, bulk, check
+from ael.values.pieces import decode_in_pieces
 
 LEAVES = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 VALUES = st.recursive(
-    LEAVES | st.text(max_size=20),
+    LEAVES | st.text(max_size=20) | st.text(st.sampled_from('[]{},:"\\ a'), max_size=20),
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=5), inner, max_size=5),
     max_leaves=30,
 )
@@ -42,7 +43,33 @@ def test_encoding_in_slices_gives_what_encoding_at_once_gives(value: Any) -> Non
         bulk._CHUNK = usual
 
 
-@pytest.mark.parametrize("text", ["[1,", '{"a":}', "[" * 100_000, "[1]x", '["\\ud800"]', "[NaN]"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        [{"id": number, "tags": ["a", "b"], "of": {"x": number}} for number in range(2_000)],
+        {f"key {number}": number for number in range(5_000)},
+        list(range(10_000)),
+        ["text, with [ and }"] * 5_000,
+        [[1, 2], {"a": []}, "x", None] * 2_000,
+    ],
+)
+@pytest.mark.parametrize("formatted", [False, True])
+def test_many_small_parts_are_decoded_in_pieces(value: Any, *, formatted: bool) -> None:
+    data = msgspec.json.encode(value)
+    assert decode_in_pieces(msgspec.json.format(data) if formatted else data, 8_000) == value
+
+
+def test_parts_that_are_large_are_no_pieces() -> None:
+    assert decode_in_pieces(msgspec.json.encode([["x"] * 10_000] * 3), 8_000) is None
+
+
+WRONG = [
+    *("[1,", '{"a":}', "[" * 100_000, "[1]x", '["\\ud800"]', "[NaN]", "[1,2,]", '{"a":1,"b":2,}', "[1,,2]", "[,1,2]"),
+    *("[1,2],[3]", "[1 2,3 4]", '{"a":1,"b"}', "[1,2}", '{"a":1,2}', "[1,2, ]", "x[1,2]", '["a,b', "[1,\x0b2]"),
+]
+
+
+@pytest.mark.parametrize("text", WRONG)
 def test_what_is_no_json_is_refused_in_slices_too(text: str) -> None:
     usual, bulk.SLICE = bulk.SLICE, 1
     try:

@@ -19,6 +19,7 @@ import msgspec
 
 from ael.errors import OutputInvalid
 from ael.values import MAX_DEPTH, JSONValue, check
+from ael.values.pieces import decode_in_pieces
 
 #: Bytes that are decoded in one go.
 SLICE = 256 * 1024
@@ -86,6 +87,9 @@ def _count_as_old() -> None:
 def decode(data: bytes | msgspec.Raw, depth: int = 0) -> JSONValue:
     """Decode JSON of any size; raises `msgspec.MsgspecError`, `UnicodeError` or `RecursionError`."""
     if len(data) > SLICE and depth <= MAX_DEPTH:
+        in_pieces: JSONValue = decode_in_pieces(data, SLICE)
+        if in_pieces is not None:
+            return in_pieces
         opener = bytes(memoryview(data)[:64]).lstrip()[:1]
         if opener == b"{":
             return {key: decode(part, depth + 1) for key, part in _dict(data).items()}
