@@ -42,7 +42,8 @@ async def test_a_bad_save_never_loses_a_tool_and_its_error_is_shown(project) -> 
     async with project.raw() as raw:
         assert await names(raw) == ["workflow:quick"]
         path = project.write("quick.yaml", "name: quick\nversion: 1.0\nsteps: [\n")
-        await project.said("its last good version stays")
+        await project.said("the last good version of quick stays: Invalid workflow: .*quick.yaml:4:1: ")
+        assert "\\x0a" not in project.errors
         assert await names(raw) == ["workflow:quick"]
         assert (await raw.call("workflow:quick", {"who": "Bob"}))["structuredContent"] == {"greeting": "hello Bob"}
         content = (await raw.ask("resources/read", {"uri": "ael://workflows/quick"}))["result"]["contents"][0]
@@ -203,6 +204,13 @@ async def test_a_workflow_whose_file_was_never_good_tells_why_by_either_name(pro
             assert "'steps' is a list of steps" in refused["content"][0]["text"]
         unknown = await raw.ask("tools/call", {"name": "bad"})
         assert "Unknown tool: bad" in unknown["error"]["message"]
+
+
+async def test_a_name_is_suggested_as_it_is_listed(project) -> None:
+    for spelling, name in (("safe", "workflow_quick"), ("canonical", "workflow:quick")):
+        async with project.raw("--tool-names", spelling) as raw:
+            unknown = await raw.ask("tools/call", {"name": "workflow_quik"})
+            assert f"Did you mean '{name}'?" in unknown["error"]["message"]
 
 
 async def test_a_workflow_that_is_not_exposed_is_no_resource_and_no_suggestion(project) -> None:

@@ -57,7 +57,7 @@ async def test_an_agent_sets_ael_up_and_goes_on_in_the_same_session(bare, era: s
         assert (await told(client, "config_get", path="execution"))["value"] == {"max_concurrent": 4}
         assert not (bare.root / "ael-config.yaml").exists()
         done = await told(client, "config_done")
-        assert (done["written"], done["mode"]) == ("ael-config.yaml", "running")
+        assert (done["written"], done["mode"]) == (str(bare.root / "ael-config.yaml"), "running")
         assert "max_concurrent: 4" in (bare.root / "ael-config.yaml").read_text()
         listed = await names(client)
         assert {"workflow_quick", "act"} <= set(listed)
@@ -121,8 +121,8 @@ async def test_it_is_written_only_to_places_of_the_search_order(bare) -> None:
     home = Path(bare.environment["HOME"])
     async with bare.client("handshake") as client:
         found = await told(client, "config_location")
-        assert found["path"] == "ael-config.yaml"
-        assert found["places"] == ["ael-config.yaml", f"{home}/.ael/config.yaml"]
+        assert found["path"] == str(bare.root / "ael-config.yaml")
+        assert found["places"] == [found["path"], f"{home}/.ael/config.yaml"]
         await told(client, "config_set", path="logging.level", value="INFO")
         for place in ("/etc/ael.yaml", "../ael-config.yaml", str(home / ".bashrc")):
             assert "no place where AEL looks" in await refused(client, "config_done", write_to=place)
@@ -168,7 +168,7 @@ async def test_an_existing_file_is_staged_with_its_comments(project) -> None:
 
 async def test_a_file_that_was_named_and_is_missing_is_made(bare) -> None:
     async with bare.client("handshake", "stdio", "--config", "mine.yaml") as client:
-        assert (await told(client, "config_location"))["places"] == ["mine.yaml"]
+        assert (await told(client, "config_location"))["places"] == [str(bare.root / "mine.yaml")]
         assert "was named" in await refused(client, "config_location", scope="user")
         await told(client, "config_done")
         assert "workflow:quick" in await names(client)

@@ -8,6 +8,7 @@ import pytest
 
 from ael.app.serving.names import safe_name
 from ael.app.serving.served import Answer
+from ael.errors import CodeRuntime, CodeSyntax, Location, Problem
 from ael.interfaces.mcp.results import result_of
 
 
@@ -29,6 +30,17 @@ def test_structured_content_goes_to_those_who_know_it(version: str, structured: 
     assert ("structuredContent" in result) is kept
     assert ("resultType" in result) is is_modern
     assert raw["structuredContent"] == structured
+
+
+def test_a_failure_names_the_line_of_the_code_once() -> None:
+    error = CodeRuntime(
+        "KeyError: 'a'", step_id="sum", location=Location(file="/far/away/totals.yaml", line=7, column=1)
+    )
+    said = result_of(Answer(error=error.record()), "2025-11-25", is_modern=False)["content"][0]["text"]
+    assert said.splitlines()[1] == "It is line 7 of totals.yaml."
+    told = CodeSyntax([Problem(message="'(' was never closed", location=error.location)])
+    said = result_of(Answer(error=told.record()), "2025-11-25", is_modern=False)["content"][0]["text"]
+    assert said.count("totals.yaml") == 1
 
 
 def test_a_malformed_answer_of_a_server_breaks_nothing() -> None:

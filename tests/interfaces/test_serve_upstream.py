@@ -61,13 +61,29 @@ async def test_errors_and_progress_of_a_server_pass_through_unchanged(project) -
         assert wrong["_meta"]["error"]["code"] == "PARAM_INVALID"
 
 
+async def test_tools_that_cannot_be_used_are_told_once(project) -> None:
+    project.configure({"mcp": {"servers": {"s": hostile("broken_tools")}}, "tools": {"builtins": []}})
+    async with project.raw() as raw:
+        listed = [tool["name"] for tool in (await raw.ask("tools/list"))["result"]["tools"]]
+        assert "broken" not in listed
+    assert (
+        len(re.findall(r"server 's': \d+ of its tools cannot be used, such as 'broken': its schema", project.errors))
+        == 1
+    )
+
+
 async def test_what_an_agent_called_is_on_record_like_any_execution(project, ael) -> None:
     project.configure({"mcp": {"servers": {"s": hostile("plain")}}})
     async with project.raw() as raw:
         await raw.call("act", {"n": 5})
         await raw.call("workflow:quick", {"who": "Eve"})
     rows = json.loads(ael("executions", "list", "--json").stdout)
-    assert [(row["workflow"], row["status"]) for row in rows] == [("quick", "completed"), ("tool-call", "completed")]
+    shown = [(row["workflow"], row["version"], row["status"]) for row in rows]
+    assert shown == [("quick", "1.0", "completed"), ("tool-call", "s__act", "completed")]
+    latest = ael("executions", "list", "--limit", "1")
+    assert latest.stdout.endswith("  quick 1.0\n")
+    assert "there are older ones" in latest.stderr
+    assert "older" not in ael("executions", "list", "--limit", "2").stderr
     named = ael("executions", "list", "--workflow", "quick", "--status", "completed", "--since", "1h").stdout
     assert re.fullmatch(r"exec-\w+  completed  \S+  quick 1.0\n", named)
     assert ael("executions", "list", "--since", "2000-01-01", "--until", "2001-01-01T00:00Z").stdout == ""
@@ -109,6 +125,24 @@ async def test_code_of_an_agent_calls_only_the_tools_that_the_agent_sees(project
         hidden = await raw.call("python_exec", {"code": 'return await tools.call("two__act", {"n": 3})'})
         assert hidden["isError"]
         assert hidden["_meta"]["error"]["code"] == "TOOL_REJECTED"
+        assert "Did you mean 'one__act'?" in hidden["content"][0]["text"]
+
+
+async def test_what_is_wrong_with_the_code_of_an_agent_is_told_by_its_own_lines(project) -> None:
+    project.configure({})
+    async with project.raw() as raw:
+        refused = await raw.call("python_exec", {"code": "import math\nimport os\nreturn 1"})
+        assert (
+            "python_exec:2:1: error: the import of 'os' is not allowed\n  import os\n  ^"
+            in refused["content"][0]["text"]
+        )
+        unread = await raw.call("python_exec", {"code": "'x'; return 'a"})
+        said = unread["content"][0]["text"]
+        assert "python_exec:1:13: error" in said
+        assert "params" not in said
+        listed = (await raw.ask("tools/list"))["result"]["tools"]
+        words = next(tool for tool in listed if tool["name"] == "python_exec")["inputSchema"]["properties"]["code"]
+        assert "await tools.call(NAME, {…})" in words["description"]
 
 
 async def test_a_list_that_a_server_changes_changes_ours(project) -> None:

@@ -48,7 +48,7 @@ def test_tools_are_listed_with_source_server_status_and_a_total(configured: Call
     assert done.returncode == 0
     assert done.stdout == (
         "NAME              SOURCE  SERVER  STATUS     DESCRIPTION\n"
-        "python_exec       system  ael     available  Run Python in the sandbox; its val…\n"
+        "python_exec       system  ael     available  Run Python in the sandbox, without…\n"
         "convert_time      mcp     clock   available  Convert time between timezones\n"
         "get_current_time  mcp     clock   available  Get current time in a specific tim…\n"
     )

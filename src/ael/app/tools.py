@@ -21,6 +21,7 @@ from ael.tools.pins import ToolPins
 from ael.tools.servers import McpServer, Status
 from ael.values import JSONValue, check
 from ael.workflow.load import load_text
+from ael.workflow.model import Definition
 
 Source = Literal["mcp", "system", "native"]
 ToolStatus = Literal["available", "unavailable"]
@@ -74,10 +75,18 @@ PYTHON_EXEC = ToolRow(
     source="system",
     server=_SYSTEM,
     status="available",
-    description="Run Python in the sandbox; its value is what it returns.",
+    description="Run Python in the sandbox, without files or network: to compute, and to call tools and work on their "
+    "answers in one go. The answer is what the program returns, as JSON.",
     input_schema={
         "type": "object",
-        "properties": {"code": {"type": "string", "description": "The body of an async function."}},
+        "properties": {
+            "code": {
+                "type": "string",
+                "description": "The body of an async function: `return VALUE` gives the answer, "
+                "`await tools.call(NAME, {…})` calls a server's tool, `asyncio.gather` several together; json, re, "
+                "math, datetime, statistics, collections and their like can be imported.",
+            }
+        },
         "required": ["code"],
         "additionalProperties": False,
     },
@@ -247,8 +256,14 @@ async def _plan_call(
     }
     if scope is not None:
         document["tools"] = list(scope)
-    loaded = load_text(msgspec.json.encode(document).decode(), name)
-    return await app.parts.definitions.plan(loaded.definition)
+    definition = load_text(msgspec.json.encode(document).decode(), name).definition
+    # Listings name the tool by the version; it may be a stranger's word, and they are not sealed.
+    workflow = msgspec.structs.replace(definition.workflow, version=Masker(app.settings.secrets).text(name))
+    source = definition.source
+    if name == PYTHON_EXEC.name:
+        # What is wrong with a program is told by its own lines.
+        source = msgspec.structs.replace(source, text=params["code"], marks={"steps[0].params.code": (1, 1)})
+    return await app.parts.definitions.plan(Definition(workflow=workflow, source=source))
 
 
 def parse_params(tool: ToolRow, pairs: Mapping[str, str]) -> dict[str, JSONValue]:

@@ -212,10 +212,10 @@ def check_scope(name: str, context: CallContext) -> None:
     if name == "python_exec" and context.origin == "code":
         raise ToolRejected("code cannot run code: python_exec is not for code steps", tool_name=name)
     if name not in context.scope and not any(fnmatchcase(name, pattern) for pattern in context.scope):
-        listed = ", ".join(context.scope) or "none"
+        hint = did_you_mean(name, context.scope, "tool")
         raise ToolRejected(
-            f"this workflow may call: {listed}",
-            suggestion=f"Add '{name}' to `tools` of the workflow if it shall call it.",
+            "the tool is none of those that this workflow may call",
+            suggestion=f"{hint} Add '{name}' to `tools` of the workflow if it shall call it.".strip(),
             tool_name=name,
         )
 

@@ -29,6 +29,10 @@ class BuiltinTools:
         """See `Provider.find`: they have no other names."""
         return None
 
+    def missing(self) -> str:
+        """See `Provider.missing`: nothing."""
+        return ""
+
     async def ready(self) -> None:
         """See `Provider.ready`: at once."""
 

@@ -11,6 +11,7 @@ from ael.app.serving.served import Answer, Caller, ServedTool
 from ael.app.serving.upstream import UpstreamTools
 from ael.app.tools import PYTHON_EXEC, call_tool
 from ael.engine.engine import new_execution_id
+from ael.errors import ErrorRecord, ToolRejected, did_you_mean
 from ael.values import JSONValue
 
 
@@ -45,5 +46,17 @@ class CodeTool(BuiltinTools):
         execution = await self._runs.run(work, caller)
         meta: dict[str, JSONValue] = {"execution_id": execution_id, "duration_ms": execution.duration_ms}
         if execution.error is not None:
-            return Answer(error=msgspec.structs.replace(execution.error, step_id=None), meta=meta)
+            return Answer(error=self._told(execution.error), meta=meta)
         return Answer(value=execution.outputs, meta=meta)
+
+    def _told(self, error: ErrorRecord) -> ErrorRecord:
+        """Return an error in the words of whoever wrote the program: there is no step and no workflow of theirs."""
+        error = msgspec.structs.replace(error, step_id=None)
+        if error.code != ToolRejected.code or error.tool_name in {None, PYTHON_EXEC.name}:
+            return error
+        names = [tool.name for tool in self._upstream.tools()]
+        return msgspec.structs.replace(
+            error,
+            detail="the program may call the tools of servers that you are offered, and no others",
+            suggestion=did_you_mean(error.tool_name or "", names, "tool") or "There are none.",
+        )

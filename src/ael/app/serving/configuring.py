@@ -170,9 +170,10 @@ class ConfigTools(BuiltinTools):
         elif "scope" in arguments:
             self._target = self._of_scope(arguments["scope"])
         return {
-            "path": str(self._target),
+            # In full: an agent does not know in which directory its client has started us.
+            "path": str(self._target.absolute()),
             "exists": self._target.exists(),
-            "places": [str(place) for place in self._draft.source.places],
+            "places": [str(place.absolute()) for place in self._draft.source.places],
         }
 
     def _of_scope(self, scope: Literal["project", "user"]) -> Path:
@@ -197,7 +198,7 @@ class ConfigTools(BuiltinTools):
         target = self._place(arguments["write_to"]) if "write_to" in arguments else self._target
         warnings = self._draft.save(target)
         self._target = target
-        done: dict[str, JSONValue] = {"written": str(target)}
+        done: dict[str, JSONValue] = {"written": str(target.absolute())}
         if warnings:
             # It cannot be read without them, and they come with the environment of a new process.
             hint = "Set them where AEL is started, and start it again."

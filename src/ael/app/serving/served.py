@@ -92,6 +92,10 @@ class Provider(Protocol):
         """Return a tool that is not listed under this name but may be called by it, such as an older version."""
         ...
 
+    def missing(self) -> str:
+        """Return a sentence about what is not in the list yet; empty when it is complete."""
+        ...
+
     async def ready(self) -> None:
         """Return when the first list is complete, or as complete as is worth waiting for."""
         ...

@@ -80,16 +80,21 @@ class Toolbox:
             return tool
         return next((found for one in self._providers if (found := one.find(name)) is not None), None)
 
-    async def find(self, name: str) -> ServedTool:
-        """Return the tool that a name means; raises `ToolUnavailable` with the nearest name."""
+    async def find(self, name: str, *, is_safe: bool = False) -> ServedTool:
+        """Return the tool that a name means; raises `ToolUnavailable` with the nearest name, spelled as it is listed.
+
+        `is_safe`: the caller sees safe names.
+        """
         tool = self.known(name)
         if tool is None:
             await self.tools()
             tool = self.known(name)
         if tool is None:
             shown = name if len(name) <= 80 else f"{name[:80]}…"
-            names = [one.name for one in self._listed]
-            hint = did_you_mean(name, names, "tool") or "No tools are offered."
+            names = [one.safe_name if is_safe else one.name for one in self._listed]
+            hints = [did_you_mean(name, names, "tool") or "No tools are offered."]
+            hints += [missing for provider in self._providers if (missing := provider.missing())]
+            hint = " ".join(hints)
             raise ToolUnavailable("there is no such tool", suggestion=hint, tool_name=shown, retryable=False)
         return tool
 

@@ -12,6 +12,7 @@ from functools import partial
 import msgspec
 
 from ael.app.application import App
+from ael.app.native_tools import NATIVE
 from ael.app.serving.names import safe_name
 from ael.app.serving.runs import Runs
 from ael.app.serving.served import Answer, Caller, OnProgress, ServedTool
@@ -48,6 +49,8 @@ class UpstreamTools:
         self._again: set[str] = set()
         self._all_in = asyncio.Event()
         self._waiting: set[str] = set()
+        #: Servers of whose unusable tools was told.
+        self._told_broken: set[str] = set()
         self._listeners: list[Callable[[], None]] = []
         self._end: Callable[[], None] | None = None
 
@@ -69,6 +72,11 @@ class UpstreamTools:
             if tool in {info.ref.name, prefix + info.ref.name} and self._is_exposed(info, name):
                 return self._tool(name, info)
         return None
+
+    def missing(self) -> str:
+        """See `Provider.missing`: the tools of servers that have not answered yet."""
+        names = ", ".join(sorted(self._waiting))
+        return f"Tools of {names} are not listed yet, which still starts: try again in a moment." if names else ""
 
     async def ready(self) -> None:
         """See `Provider.ready`: when every server has answered or failed, or was waited for long enough."""
@@ -133,11 +141,22 @@ class UpstreamTools:
         else:
             if self._offered.get(name) is not offered:
                 self._offered[name] = offered
+                self._tell_broken(name)
                 self._offer()
         finally:
             self._waiting.discard(name)
             if not self._waiting:
                 self._all_in.set()
+
+    def _tell_broken(self, name: str) -> None:
+        """Say once that tools of a server cannot be used; those of ours say so where they are listed."""
+        broken = self._catalog.sources[name].broken
+        if name == NATIVE or not broken or name in self._told_broken:
+            return
+        self._told_broken.add(name)
+        tool, why = next(iter(broken.items()))
+        text = f"server '{name}': {len(broken)} of its tools cannot be used, such as '{tool}': {why}"
+        _log.warning("%s (`ael tools list --server %s` shows them)", self._masker.text(text), name)
 
     def _offer(self) -> None:
         self._arrange()

@@ -18,7 +18,16 @@ from ael.app.serving.runs import Runs
 from ael.app.serving.served import Answer, Caller, ServedTool
 from ael.app.serving.watching import Signature, look, next_change
 from ael.engine.engine import new_execution_id
-from ael.errors import AelError, ErrorRecord, InternalError, Problem, WorkflowInvalid, WorkflowNotFound, did_you_mean
+from ael.errors import (
+    AelError,
+    ErrorRecord,
+    InternalError,
+    Problem,
+    ProblemsError,
+    WorkflowInvalid,
+    WorkflowNotFound,
+    did_you_mean,
+)
 from ael.values import JSONValue
 from ael.workflow.model import Workflow
 from ael.workflow.schema import input_schema, output_schema
@@ -81,6 +90,10 @@ class WorkflowTools:
     def _never_good(self, called: str) -> WorkflowFile | None:
         files = (one for one in self._files.values() if one.name and one.prepared is None)
         return next((one for one in files if safe_name(WORKFLOW + one.name) == called), None)
+
+    def missing(self) -> str:
+        """See `Provider.missing`: nothing, since `ready` waits for all files."""
+        return ""
 
     async def ready(self) -> None:
         """See `Provider.ready`."""
@@ -178,8 +191,8 @@ class WorkflowTools:
             prepared = await self._app.parts.definitions.prepare_file(path)
         except Exception as error:  # noqa: BLE001 # a defect too: one file must not cost the others
             failure = error if isinstance(error, AelError) else InternalError(f"{path} cannot be read")
-            kept = "; its last good version stays" if last is not None else ""
-            _log.error("%s%s", failure, kept, exc_info=None if failure is error else error)
+            kept = f"the last good version of {last.plan.workflow.name} stays: " if last is not None else ""
+            _log.error("%s%s", kept, _in_a_line(failure), exc_info=None if failure is error else error)
             name = last.plan.workflow.name if last is not None else await asyncio.to_thread(name_in, path)
             return WorkflowFile(path=path, name=name, prepared=last, error=failure.record())
         return WorkflowFile(path=path, name=prepared.plan.workflow.name, prepared=prepared)
@@ -220,7 +233,7 @@ class WorkflowTools:
         problem = Problem(message=f"{file.path}: {message}", suggestion="Rename one of them.")
         error = WorkflowInvalid([problem])
         if file.error is None:
-            _log.error("%s", error)
+            _log.error("%s", _in_a_line(error))
         self._files[file.path] = msgspec.structs.replace(file, error=error.record())
 
     def _kept(self, known: Mapping[str, ServedTool], prepared: Prepared) -> ServedTool:
@@ -258,6 +271,17 @@ class WorkflowTools:
         if execution.error is not None:
             return Answer(error=execution.error, meta=meta)
         return Answer(value=execution.outputs, meta=meta)
+
+
+def _in_a_line(error: AelError) -> str:
+    """Return an error for the log, where an event is one line: no carets."""
+    if not isinstance(error, ProblemsError):
+        return str(error)
+    told = [
+        f"{one.location or one.path}: {one.message}. {one.suggestion}".removeprefix(": ").strip()
+        for one in error.problems
+    ]
+    return f"{error.message}: {' '.join(told)}"
 
 
 def _folded(name: str) -> str:

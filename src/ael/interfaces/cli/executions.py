@@ -104,7 +104,9 @@ def list_command(
     """List executions, newest first."""
 
     async def show(app: App) -> int:
-        found = await app.executions(status=status, workflow=workflow, since=since, until=until, limit=limit)
+        found = await app.executions(status=status, workflow=workflow, since=since, until=until, limit=limit + 1)
+        is_cut = len(found) > limit
+        found = found[:limit]
         if settings.json:
             print_json(found)
             return 0
@@ -113,6 +115,8 @@ def list_command(
             said = f"{one.execution_id}  {one.status:<10} {iso(one.started_at)}  {one.workflow} {one.version}{above}"
             click.echo(printable(said))
         print_total(len(found), "execution", settings)
+        if is_cut and not settings.quiet:
+            say("there are older ones: --limit N shows more, --until those before a time", settings)
         return 0
 
     return with_app(settings, show)

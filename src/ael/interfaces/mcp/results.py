@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Any
 
 import msgspec
@@ -64,6 +65,8 @@ def failure_text(error: ErrorRecord, meta: dict[str, JSONValue]) -> str:
     """Return what an agent reads: what failed, at which step, what to do, and where the record is."""
     where = f"Step '{error.step_id}' failed. " if error.step_id else ""
     lines = [f"{where}{error.code}: {error}"]
+    if error.location is not None and str(error.location) not in error.detail:
+        lines.append(f"It is line {error.location.line} of {PurePath(error.location.file).name}.")
     if error.suggestion:
         lines.append(error.suggestion)
     if error.retryable:

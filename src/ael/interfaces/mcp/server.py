@@ -133,7 +133,7 @@ class McpServer(Server[Any]):
     async def _call_tool(self, context: _Context, _: object = None) -> dict[str, Any]:
         params = context.params or {}
         try:
-            tool = await self._toolbox.find(params["name"])
+            tool = await self._toolbox.find(params["name"], is_safe=self._spelled == "safe")
         except ToolUnavailable as error:
             record = error.record()
             message = f"Unknown tool: {error.tool_name}. {error.suggestion}"
