@@ -7,8 +7,12 @@ stylesheet's selector on a deep page takes hours, and the server must not.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -19,9 +23,57 @@ SECONDS = 20
 MEMORY = 1024 * 1024 * 1024
 _MOST_ANSWER = 32 * 1024 * 1024
 
+#: Processes at the same time: more would share the same processors, and take as much memory each.
+MOST = max(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+#: Calls that wait for one of them, each with its document in memory, and the seconds that they do.
+MOST_WAITING, PATIENCE = 4 * MOST + 16, 10.0
+
+
+class _Turns:
+    """Who may have a process, and who waits for one."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Semaphore(MOST)
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def taken(self) -> AsyncIterator[None]:
+        """Wait for a turn and hold it; raises `ToolError`."""
+        if self._free.locked() and self._waiting >= MOST_WAITING:
+            raise ToolError(
+                f"{MOST} documents are worked on, and {self._waiting} wait. Try again later.", retryable=True
+            )
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._free.acquire()
+        except TimeoutError as error:
+            busy = f"{MOST} documents are worked on, and none of them was done within {PATIENCE:g} seconds"
+            raise ToolError(f"{busy}. Try again later.", retryable=True) from error
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._free.release()
+
+
+#: One for each event loop, which is one for each server.
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, _Turns] = WeakKeyDictionary()
+
 
 async def run(request: dict[str, Any]) -> dict[str, Any]:
     """Have `extractor` do something; raises `ToolError` for what it says, and when it does not come to an end."""
+    loop = asyncio.get_running_loop()
+    turns = _turns.get(loop)
+    if turns is None:
+        turns = _turns[loop] = _Turns()
+    async with turns.taken():
+        return await _run(request)
+
+
+async def _run(request: dict[str, Any]) -> dict[str, Any]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",

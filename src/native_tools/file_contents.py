@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import codecs
+import errno
 import os
 import secrets
 import stat
 from contextlib import suppress
+from pathlib import Path
 
 import msgspec
 
@@ -32,6 +34,9 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+#: Where Linux names the files that this process has open.
+_DESCRIPTORS = "/proc/self/fd"
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,23 +150,43 @@ def _encoded(content: str, encoding: str) -> bytes:
 
 
 def _replace(place: Place, data: bytes, *, is_new: bool) -> None:
-    """Put a file in its place at once: whoever reads it sees the old one or the new one, also after a crash."""
+    """Put a file in its place at once: whoever reads it sees the old one or the new one, also after a crash.
+
+    Where the system can, it has no name until it is whole, so that a crash leaves nothing beside it.
+    """
     temporary = f".{secrets.token_hex(8)}.tmp"
-    descriptor = os.open(temporary, _NEW, 0o666, dir_fd=place.directory)
+    unnamed = _open_unnamed(place.directory)
+    descriptor = os.open(temporary, _NEW, 0o666, dir_fd=place.directory) if unnamed is None else unnamed
     try:
         with os.fdopen(descriptor, "wb") as file:
             _keep_permissions(descriptor, place.status)
             file.write(data)
             file.flush()
             os.fsync(descriptor)
-        if is_new:
-            _link_new(temporary, place)
-        else:
-            os.replace(temporary, place.name, src_dir_fd=place.directory, dst_dir_fd=place.directory)
+            written = temporary if unnamed is None else f"{_DESCRIPTORS}/{descriptor}"
+            if is_new:
+                _link_new(written, place)
+            else:
+                if unnamed is not None:
+                    os.link(written, temporary, dst_dir_fd=place.directory)
+                os.replace(temporary, place.name, src_dir_fd=place.directory, dst_dir_fd=place.directory)
     finally:
         with suppress(FileNotFoundError):
             os.unlink(temporary, dir_fd=place.directory)
     _sync_directory(place.directory)
+
+
+def _open_unnamed(directory: int) -> int | None:
+    """Open a new file without a name; None where the system, or its disk, knows no such thing."""
+    flags = getattr(os, "O_TMPFILE", 0)
+    if not flags or not Path(_DESCRIPTORS).is_dir():
+        return None
+    try:
+        return os.open(".", flags | os.O_WRONLY | os.O_CLOEXEC, 0o666, dir_fd=directory)
+    except OSError as error:
+        if error.errno in {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT}:
+            return None
+        raise
 
 
 def _keep_permissions(descriptor: int, old: os.stat_result | None) -> None:
@@ -175,10 +200,10 @@ def _keep_permissions(descriptor: int, old: os.stat_result | None) -> None:
     os.fchmod(descriptor, stat.S_IMODE(old.st_mode) & 0o777)
 
 
-def _link_new(temporary: str, place: Place) -> None:
+def _link_new(written: str, place: Place) -> None:
     """Give a file its name, unless there is one of that name now: a rename would put it away."""
     try:
-        os.link(temporary, place.name, src_dir_fd=place.directory, dst_dir_fd=place.directory)
+        os.link(written, place.name, src_dir_fd=place.directory, dst_dir_fd=place.directory)
     except FileExistsError as error:
         raise ToolError(f"'{place.path}' exists already: somebody else has just made it.") from error
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
+import os
 from pathlib import Path
 
 import pytest
 from pypdf import PdfReader, PdfWriter
 
+from ael.tools.process_tree import living
 from native_tools import confined
 from tests.native_tools.conftest import refused
 
@@ -163,6 +166,34 @@ async def test_a_page_that_takes_for_ever_is_given_up_and_the_server_lives(tools
     deep = "<div>" * 300_000
     message = await refused(tools, "extract_structured", content=deep, fields={"a": "div div div b"})
     assert "takes longer than 1 seconds" in message
+    assert (await tools("extract_text", content="<p>x"))["text"] == "x"
+
+
+async def test_more_documents_than_processors_take_turns(tools, monkeypatch) -> None:
+    monkeypatch.setattr(confined, "MOST", 2)
+    reading = asyncio.gather(*(tools("extract_text", content=f"<p>{number}") for number in range(6)))
+    most = 0
+    while not reading.done():
+        most = max(most, sum(one.parent == os.getpid() for one in living(0)))
+        await asyncio.sleep(0.001)
+    assert [found["text"] for found in await reading] == list("012345")
+    assert most == 2
+
+
+async def test_whoever_would_wait_too_long_is_told_to_come_again(tools, monkeypatch) -> None:
+    monkeypatch.setattr(confined, "MOST", 1)
+    monkeypatch.setattr(confined, "MOST_WAITING", 1)
+    monkeypatch.setattr(confined, "PATIENCE", 0.05)
+    monkeypatch.setattr(confined, "SECONDS", 2)
+    slow = asyncio.ensure_future(
+        refused(tools, "extract_structured", content="<div>" * 300_000, fields={"a": "div div div b"})
+    )
+    while not any(one.parent == os.getpid() for one in living(0)):
+        await asyncio.sleep(0)
+    waiting, too_many = await asyncio.gather(*(refused(tools, "extract_text", content="<p>x") for _ in range(2)))
+    assert "1 documents are worked on, and none of them was done within 0.05 seconds" in waiting
+    assert "1 wait" in too_many
+    assert "longer than 2 seconds" in await slow
     assert (await tools("extract_text", content="<p>x"))["text"] == "x"
 
 

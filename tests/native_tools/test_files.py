@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import signal
 import socket
 import stat
 import subprocess
@@ -26,6 +27,16 @@ from tests.native_tools.conftest import calls, failing, refused
 
 SECRET = "what is outside"
 
+#: Writes a file and is killed when all of it is on the disk, but not in its place.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from native_tools.environment import Environment
+from native_tools.file_contents import write_file
+os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+write_file({"path": "f", "content": "new", "mode": sys.argv[2]}, Environment(workspace=Path(sys.argv[1])))
+"""
+
 
 @pytest.fixture
 def outside(tmp_path: Path) -> Path:
@@ -33,6 +44,14 @@ def outside(tmp_path: Path) -> Path:
     made.mkdir()
     (made / "secret").write_text(SECRET)
     return made
+
+
+def knows_unnamed_files(directory: Path) -> bool:
+    try:
+        os.close(os.open(directory, os.O_TMPFILE | os.O_WRONLY, 0o600))
+    except (AttributeError, OSError):
+        return False
+    return Path("/proc/self/fd").is_dir()
 
 
 # -- what they do -----------------------------------------------------------------------------------------------------
@@ -404,3 +423,25 @@ async def test_a_workspace_that_is_not_there_is_made_or_explained(tmp_path) -> N
     assert (await tools("fs_list"))["entries"] == []
     tools = calls(NativeTools(Environment(workspace=tmp_path / "not/made")))
     assert "Set WORKSPACE_DIR" in await refused(tools, "fs_list")
+
+
+@pytest.mark.parametrize("mode", ["create", "overwrite"])
+async def test_whoever_is_killed_while_writing_leaves_the_old_file_and_nothing_else(workspace, mode: str) -> None:
+    old = {} if mode == "create" else {"f": "old"}
+    for name, text in old.items():
+        (workspace / name).write_text(text)
+    ended = subprocess.run([sys.executable, "-c", KILLED, str(workspace), mode], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    if not knows_unnamed_files(workspace):
+        (left,) = (one for one in workspace.iterdir() if one.name != "f")
+        assert left.name.endswith(".tmp")
+        left.unlink()
+    assert {one.name: one.read_text() for one in workspace.iterdir()} == old
+
+
+async def test_files_are_written_where_they_need_a_name_from_the_start(tools, workspace, monkeypatch) -> None:
+    monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    await tools("fs_write", path="f", content="one", mode="create")
+    assert "exists already" in await refused(tools, "fs_write", path="f", content="two", mode="create")
+    await tools("fs_write", path="f", content="three")
+    assert {one.name: one.read_text() for one in workspace.iterdir()} == {"f": "three"}
