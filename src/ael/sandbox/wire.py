@@ -17,7 +17,7 @@ import msgspec
 from ael.errors import OutputInvalid
 from ael.plan import CodeFacts
 from ael.sandbox.contract import CodeRequest, CodeSource
-from ael.values import JSONValue, check, decode
+from ael.values import JSONValue, bulk, check
 
 _LENGTH = struct.Struct("<I")
 #: What a request begins with; an answer to a tool call begins with a brace.
@@ -138,7 +138,7 @@ def _frame(blob: bytes, body: bytes) -> bytes:
 async def decode_message(body: bytes, max_output: int) -> tuple[ToolRequest | Done | Failed, JSONValue]:
     """Decode what a running child says, and its result if it gave one; raises `WireError`."""
     if len(body) > OFF_LOOP:
-        return await asyncio.to_thread(_decode_message, body, max_output)
+        return await bulk.in_thread(_decode_message, body, max_output)
     return _decode_message(body, max_output)
 
 
@@ -151,8 +151,11 @@ def _decode_message(body: bytes, max_output: int) -> tuple[ToolRequest | Done | 
             case Done():
                 if len(message.result) > max_output:
                     raise WireError(f"a result of {len(message.result)} bytes, the limit is {max_output}")
-                result = decode(bytes(message.result))
-                check(result, path="result")
+                result = bulk.decode(message.result)
+                if len(message.result) > bulk.SLICE:
+                    bulk.check_decoded(result, "result")
+                else:
+                    check(result, "result")
             case ToolRequest():
                 check(message.params, path="params")
             case Failed():
