@@ -117,11 +117,9 @@ steps:
   - {id: quick, depends_on: [], code: return 1}
   - {id: slow, depends_on: [], wait: {seconds: 60}}
   - id: bad
-    depends_on: []
+    depends_on: [quick]
     code: |
-      import time
       call_tool("get_current_time", {"timezone": "UTC"})
-      time.sleep(0.3)
       raise ValueError("here")
   - {id: after, code: return 2}
 on_failure: [{id: tell, code: 'return "{{ error.code }}"'}]
@@ -140,17 +138,17 @@ def test_items_that_a_failure_kept_from_starting_do_not_run_in_the_replay(repeat
         """
 steps:
   - id: each
-    foreach: "[0, 1, 2, 3, 4, 5]"
+    foreach: "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]"
     max_parallel: 2
     code: |
       import time
-      time.sleep(0.3 if item == 0 else 0.01)
+      if item == 0: time.sleep(0.3)
       if item == 2: raise ValueError(item)
       return item
 """
     )
     assert ran["status"] == "failed"
-    assert len([item for item in ran["steps"][0]["items"] if item["status"] == "pending"]) == 3
+    assert "pending" in {item["status"] for item in ran["steps"][0]["items"]}
     assert report["identical"], report
 
 

@@ -53,12 +53,14 @@ async def test_every_execution_ends_while_processes_are_killed_at_random() -> No
     blob = await blob_of(sandbox, "return [call_tool('t'), sum(range(20_000))][1]")
     chance = random.Random(5)
     left = 300
+    taken = asyncio.Event()
 
     async def executions() -> list[str]:
         nonlocal left
         ends = []
         while left > 0:
             left -= 1
+            taken.set()
             try:
                 assert await run(sandbox, blob) == 199990000
                 ends.append("result")
@@ -77,7 +79,8 @@ async def test_every_execution_ends_while_processes_are_killed_at_random() -> No
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(chance.choice(victims), signal.SIGKILL)
             while left > max(0, before - 8):
-                await asyncio.sleep(0)
+                taken.clear()
+                await taken.wait()
 
     *ends, _ = await asyncio.gather(*(executions() for _ in range(8)), killer())
     told = [end for part in ends if part for end in part]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +91,36 @@ async def through() -> AsyncIterator[Callable[..., Through]]:
     yield make
     for one in made:
         await one.catalog.close()
+
+
+@pytest.fixture
+def readable() -> Callable[[int], Awaitable[None]]:
+    """Return what waits until there is something to read from a descriptor."""
+
+    async def wait(descriptor: int) -> None:
+        ready, loop = asyncio.Event(), asyncio.get_running_loop()
+        loop.add_reader(descriptor, ready.set)
+        try:
+            async with asyncio.timeout(60):
+                await ready.wait()
+        finally:
+            loop.remove_reader(descriptor)
+
+    return wait
+
+
+@pytest.fixture
+def gone(readable: Callable[[int], Awaitable[None]]) -> Callable[[int], Awaitable[None]]:
+    """Return what waits until a process has ended, which need not be a child of ours."""
+
+    async def wait(pid: int) -> None:
+        try:
+            process = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return
+        try:
+            await readable(process)
+        finally:
+            os.close(process)
+
+    return wait

@@ -33,19 +33,6 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-async def until_it_ends(pid: int) -> None:
-    """Wait until a process is gone that is no child of ours."""
-    try:
-        process = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    ended, loop = asyncio.Event(), asyncio.get_running_loop()
-    loop.add_reader(process, ended.set)
-    await ended.wait()
-    loop.remove_reader(process)
-    os.close(process)
-
-
 # -- answers ----------------------------------------------------------------------------------------------------------
 
 
@@ -394,12 +381,12 @@ async def test_servers_leave_no_open_files_behind_whether_they_started_or_not(th
     assert len(os.listdir("/dev/fd")) == before
 
 
-async def test_stopping_takes_grandchildren_along(through, hostile) -> None:
+async def test_stopping_takes_grandchildren_along(through, hostile, gone) -> None:
     call = through(s=hostile("grandchild"))
     (child,) = await call("s__act")
     assert is_alive(child)
     await call.servers["s"].close()
-    await until_it_ends(child)
+    await gone(child)
 
 
 async def test_stopping_takes_those_along_who_left_the_group_the_session_or_the_environment(through, hostile) -> None:
@@ -412,12 +399,12 @@ async def test_stopping_takes_those_along_who_left_the_group_the_session_or_the_
     assert is_alive(neighbour)
 
 
-async def test_the_death_of_a_server_takes_those_along_whom_it_left(through, hostile) -> None:
+async def test_the_death_of_a_server_takes_those_along_whom_it_left(through, hostile, gone) -> None:
     call = through(s=hostile("runaways"))
     runaways = await call("s__act", n=1)
     os.kill(process_of(call.servers["s"]).pid, signal.SIGKILL)
     for runaway in runaways:
-        await until_it_ends(runaway)
+        await gone(runaway)
 
 
 async def test_a_server_that_is_still_starting_can_be_stopped(through, hostile) -> None:

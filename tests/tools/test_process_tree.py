@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import select
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from ael.tools.process_tree import living
 
+Wait = Callable[[int], Awaitable[None]]
 HOSTILE = Path(__file__).parent / "servers" / "hostile.py"
 WORKFLOW = "name: w\nversion: '1.0'\nsteps:\n  - {id: a, tool: s__act}\n"
 
-PAGE = """
+#: Has a program say which process it starts.
+TELL = """
 import asyncio
+start = asyncio.create_subprocess_exec
+async def started(*command, **options):
+    process = await start(*command, **options)
+    print(process.pid, flush=True)
+    return process
+asyncio.create_subprocess_exec = started
+"""
+PAGE = """
 from native_tools import confined
 request = {"operation": "html_fields", "data": b"<div>" * 300_000, "fields": {"a": "div div div b"}, "each": None}
 confined.SECONDS = 600
 asyncio.run(confined.run(request))
 """
 SCHEMA = """
-import asyncio
 from ael.tools.schemas import Schemas
 doubling = {f"d{at}": {"anyOf": [{"$ref": f"#/$defs/d{at + 1}"}] * 2} for at in range(40)}
 schema = {"$ref": "#/$defs/d0", "$defs": {**doubling, "d40": {"type": "string"}}}
@@ -33,27 +41,9 @@ asyncio.run(Schemas(seconds=600).violations(schema, 1, 20))
 """
 
 
-async def ready(descriptor: int) -> None:
-    """Wait until there is something to read."""
-    found, _, _ = await asyncio.to_thread(select.select, [descriptor], [], [], 60)
-    assert found
-
-
-async def gone(pid: int) -> None:
-    """Wait until a process has ended."""
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    try:
-        await ready(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 @pytest.mark.parametrize("arguments", [("run", "w.yaml"), ("serve", "-q")])
 async def test_nothing_that_a_server_started_outlives_ael_when_it_is_killed(
-    tmp_path: Path, environment: dict[str, str], arguments: tuple[str, ...]
+    tmp_path: Path, environment: dict[str, str], arguments: tuple[str, ...], readable: Wait, gone: Wait
 ) -> None:
     # A server that ignores the end of its input and SIGTERM, behind two shells as npx has them.
     tell = tmp_path / "tell"
@@ -70,7 +60,7 @@ async def test_nothing_that_a_server_started_outlives_ael_when_it_is_killed(
         env=environment,
         cwd=tmp_path,
     ) as ael:
-        await ready(told)
+        await readable(told)
         pids = json.loads(os.read(told, 1000))
         os.close(told)
         others = [one.number for one in living(0) if one.parent == ael.pid]
@@ -81,9 +71,10 @@ async def test_nothing_that_a_server_started_outlives_ael_when_it_is_killed(
 
 
 @pytest.mark.parametrize("program", [PAGE, SCHEMA])
-async def test_work_in_a_process_of_its_own_ends_with_whoever_asked_for_it(program: str) -> None:
-    with subprocess.Popen([sys.executable, "-c", program]) as asking:
-        while not (working := [one.number for one in living(0) if one.parent == asking.pid]):
-            await asyncio.sleep(0.01)
+async def test_work_in_a_process_of_its_own_ends_with_whoever_asked_for_it(program: str, gone: Wait) -> None:
+    with subprocess.Popen([sys.executable, "-c", TELL + program], stdout=subprocess.PIPE) as asking:
+        assert asking.stdout is not None
+        working = int(asking.stdout.readline())
+        assert working in [one.number for one in living(0) if one.parent == asking.pid]
         asking.kill()
-        await gone(working[0])
+        await gone(working)
