@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.interfaces.conftest import Project
+
 Ael = Callable[..., CompletedProcess[str]]
 Write = Callable[[str, str], str]
 
@@ -37,7 +39,7 @@ def servers() -> dict[str, Any]:
 
 
 @pytest.fixture
-def project(ael: Ael, write: Write) -> Ael:
+def configured(ael: Ael, write: Write) -> Ael:
     write("ael-config.yaml", json.dumps({"mcp": {"servers": servers()}}, indent=1))
     write("workflows/w.yaml", WORKFLOW)
 
@@ -51,7 +53,7 @@ def words_in(text: str) -> list[str]:
     return [word for word in WORDS if word in text]
 
 
-def test_secrets_in_arguments_commands_and_urls_are_shown_and_kept_nowhere(project: Ael, tmp_path: Path) -> None:
+def test_secrets_in_arguments_commands_and_urls_are_shown_and_kept_nowhere(configured: Ael, tmp_path: Path) -> None:
     for arguments, said in (
         (("config", "show"), "--api-key *** --region eu"),
         (("config", "get", "mcp.servers", "--json"), "mcp?api_key=***&region=eu"),
@@ -63,12 +65,12 @@ def test_secrets_in_arguments_commands_and_urls_are_shown_and_kept_nowhere(proje
         (("run", "w", "--json"), "***"),
         (("doctor",), "secrets stand in it: mcp.servers.s.args[2], mcp.servers.s.args[3], mcp.servers.s.args[4], "),
     ):
-        done = project(*arguments)
+        done = configured(*arguments)
         assert said in done.stdout + done.stderr, (arguments, done.stdout, done.stderr)
         assert not words_in(done.stdout + done.stderr), (arguments, done.stdout, done.stderr)
         assert "Traceback" not in done.stderr
-    ran = json.loads(project("executions", "list", "--json").stdout)
-    shown = project("executions", "show", ran[0]["execution_id"], "--trace", "--json").stdout
+    ran = json.loads(configured("executions", "list", "--json").stdout)
+    shown = configured("executions", "show", ran[0]["execution_id"], "--trace", "--json").stdout
     assert "***" in shown
     assert not words_in(shown)
     for path in tmp_path.rglob("*"):
@@ -77,14 +79,14 @@ def test_secrets_in_arguments_commands_and_urls_are_shown_and_kept_nowhere(proje
 
 
 def test_a_lock_sees_every_change_of_a_command_or_url_but_that_of_a_secret(
-    project: Ael, write: Write, tmp_path: Path
+    configured: Ael, write: Write, tmp_path: Path
 ) -> None:
     config = {"s": servers()["s"], "split": servers()["split"]}
     write("ael-config.yaml", json.dumps({"mcp": {"servers": config}}))
     write(
         "workflows/w.yaml", "name: w\nversion: 1\ntools: [s__act, split__act]\nsteps: [{id: a, wait: {seconds: 0}}]\n"
     )
-    assert project("tools", "lock").returncode == 0
+    assert configured("tools", "lock").returncode == 0
     lock = json.loads((tmp_path / "ael-tools.lock").read_text())["servers"]
     assert lock["split"]["command"] == f"{sys.executable} {REPEATS} --api-key *** --region eu"
     assert lock["s"]["command"] == (
@@ -101,7 +103,7 @@ def test_a_lock_sees_every_change_of_a_command_or_url_but_that_of_a_secret(
         ("${BROUGHT}", "${OTHER}", True),
     ):
         (tmp_path / "ael-config.yaml").write_text(text.replace(before, after))
-        done = project("tools", "lock", "--check", OTHER="w0rd-seven")
+        done = configured("tools", "lock", "--check", OTHER="w0rd-seven")
         assert done.returncode == int(moves), (before, done.stdout, done.stderr)
         assert ("the server's command or url" in done.stdout) is moves
 
@@ -119,7 +121,7 @@ def test_excerpts_in_errors_of_a_configuration_show_no_secret(ael: Ael, write: W
         ("mcp:\n  servers:\n    s:\n      command: x\n      timeout: {API_KEY: w0rd-one}\n", "timeout"),
     ):
         path = write("ael-config.yaml", text)
-        for arguments in (("config", "validate"), ("config", "set", "server.name", "x"), ("config", "show", "--json")):
+        for arguments in (("config", "set", "server.name", "x", "--json"), ("config", "validate")):
             done = ael(*arguments)
             assert done.returncode == 1, (text, done.stdout)
             assert not words_in(done.stdout + done.stderr), (text, done.stdout, done.stderr)
@@ -184,4 +186,70 @@ def test_names_of_tools_with_a_secret_in_them_are_kept_and_reserved_without_it(
     write("workflows/w.yaml", text.replace("one__act", "act"))
     refused = ael("run", "w")
     assert "offered 'act_***' when it was last seen" in " ".join(refused.stderr.split())
+    assert not words_in(refused.stdout + refused.stderr)
+
+
+async def test_no_secret_reaches_an_agent_or_the_log_of_a_server_that_tells_them(project: Project) -> None:
+    project.environment["BROUGHT"] = "w0rd-seven"
+    named = servers()
+    named["s"]["env"] = {"A_TOKEN": "w0rd-one", "REPEAT": "w0rd-one"}
+    project.configure({"mcp": {"servers": named, "config_tools": True, "authoring": True}})
+    project.write("w.yaml", WORKFLOW)
+    async with project.raw() as raw:
+        listed = (await raw.ask("tools/list"))["result"]["tools"]
+        names = {tool["name"] for tool in listed}
+        assert {"act_hidden", "s__act", "split__act"} <= names
+        for name, arguments in (
+            ("s__act", {"n": "w0rd"}),
+            ("s__act", {"n": "fail"}),
+            ("act_hidden", {"n": "w0rd"}),
+            ("dies__act", {"n": "w0rd"}),
+            ("workflow:w", {}),
+            ("config_get", {}),
+            ("config_set", {"path": "server.name", "value": "x"}),
+            ("config_diff", {}),
+            ("config_validate", {}),
+            ("tool_schema", {}),
+            ("tool_schema", {"name": "s__act"}),
+            ("workflow_get", {"name": "w"}),
+            ("workflow_validate", {"definition": WORKFLOW.replace("s__act", "dies__act")}),
+            ("workflow_run", {"definition": WORKFLOW.replace("s__act", "dies__act")}),
+        ):
+            await raw.ask("tools/call", {"name": name, "arguments": arguments})
+        for resource in (await raw.ask("resources/list"))["result"]["resources"]:
+            await raw.ask("resources/read", {"uri": resource["uri"]})
+        await project.said("server 'dies'")
+        told = b"\n".join(raw.lines).decode()
+    assert told.count("***") > 20
+    assert not words_in(told)
+    assert "***" in project.errors
+    assert not words_in(project.errors)
+
+
+def test_what_a_server_that_does_not_start_says_is_masked_by_every_command(configured: Ael, write: Write) -> None:
+    path = write("workflows/w.yaml", WORKFLOW.replace("s__act", "dies__act"))
+    for arguments in (
+        ("validate", path, "--check-tools"),
+        ("validate", path, "--check-tools", "--json"),
+        ("tools", "refresh"),
+        ("tools", "show", "dies__act"),
+        ("tools", "lock"),
+        ("run", path),
+        ("run", path, "--json"),
+    ):
+        done = configured(*arguments)
+        assert done.returncode == 1
+        assert "***" in done.stdout + done.stderr, (arguments, done.stderr)
+        assert not words_in(done.stdout + done.stderr), (arguments, done.stdout, done.stderr)
+
+
+def test_a_tool_whose_name_holds_a_secret_is_found_by_its_name(ael: Ael, write: Write) -> None:
+    one = {"command": sys.executable, "args": [REPEATS], "env": {"A_TOKEN": "w0rd-one", "REPEAT": "w0rd-one"}}
+    write("ael-config.yaml", json.dumps({"mcp": {"servers": {"one": one}}}))
+    for name in ("act_w0rd-one", "one__act_w0rd-one", "act_***"):
+        assert ael("tools", "show", name).stdout.startswith("act_***  available\n")
+    assert ael("tools", "call", "act_w0rd-one", "-p", "n=x").returncode == 0
+    # Nor does an error repeat what was asked for.
+    refused = ael("tools", "call", "acts_w0rd-one")
+    assert "no server offers 'acts_***'" in refused.stderr
     assert not words_in(refused.stdout + refused.stderr)

@@ -6,7 +6,8 @@ What leaves this room is masked: no secret is in an `Execution`, an event or an 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,7 +23,7 @@ from ael.app.settings import Settings
 from ael.app.tool_check import check_tools
 from ael.engine.engine import Request, new_execution_id, new_seed
 from ael.engine.preview import Preview, PreviewStep, preview
-from ael.errors import ErrorRecord, InputInvalid, Location, Problem, ProblemsError
+from ael.errors import AelError, ErrorRecord, InputInvalid, Location, Problem, ProblemsError
 from ael.journal import ExecutionSummary, events
 from ael.journal.events import Event, ExecutionStarted
 from ael.journal.fold import Execution, ItemRun, StepRun, fold
@@ -111,6 +112,15 @@ class App:
     ) -> None:
         await self.parts.close()
 
+    @contextmanager
+    def masked_errors(self) -> Iterator[None]:
+        """Take the secrets of the configuration out of every error that leaves the block."""
+        try:
+            yield
+        except AelError as error:
+            self._masker.error(error)
+            raise
+
     # -- workflows ----------------------------------------------------------------------------------------------
 
     async def prepare(self, reference: str) -> Prepared:
@@ -132,9 +142,11 @@ class App:
             plan = await self._definitions.plan(loaded.definition, loaded.warnings)
             await self._definitions.check_children(plan)
         except ProblemsError as error:
+            self._masker.error(error)
             return ValidationReport(file=path, name=name, problems=error.problems)
         problems = await check_tools(plan, self.parts.catalog(), self.parts.pins) if tools else []
-        return ValidationReport(file=path, name=name, problems=(*plan.warnings, *problems))
+        shown = map(self._masker.problem, (*plan.warnings, *problems))
+        return ValidationReport(file=path, name=name, problems=tuple(shown))
 
     def workflow_files(self) -> list[Path]:
         """Return the files of the registered directories."""

@@ -12,7 +12,7 @@ import msgspec
 
 from ael.errors import ConfigInvalid, Problem
 from ael.observe.masking import MASK
-from ael.observe.secret_forms import Region, find_regions, mask_source, masked
+from ael.observe.secret_forms import Region, find_regions, mask_source, masked, secret_texts
 from ael.workflow.yaml_reader import Node, Reader
 
 #: A secret in a file's text → what is shown for it.
@@ -48,10 +48,14 @@ def _guessed(problem: Problem, lines: Sequence[str]) -> Problem:
 
 def _lines(reader: Reader, root: Node, shown: _Shown) -> list[str]:
     """Return the lines of a file without its secrets; as many as there were."""
-    lines = list(reader.lines)
+    lines, texts = list(reader.lines), set[str]()
     # From the end on, so that what is replaced moves nothing that is still to be.
     for node, regions in sorted(_with_secrets(root), key=_place, reverse=True):
         _hide(lines, node, regions, shown)
+        texts.update(secret_texts(regions))
+    # A comment may say it once more, and another key.
+    for text in sorted(texts, key=len, reverse=True):
+        lines = [line.replace(text, shown(text)) for line in lines]
     return lines
 
 

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
-
 from ael.app.config_excerpts import read_root, unreadable
 from ael.app.config_file import ConfigFile
 from ael.app.native_tools import NATIVE
@@ -71,7 +69,7 @@ def parse_config(
             _fill(reader, node, keys, env, secrets, may_lack=unset is not None)
     unfilled = list(reader.problems)
     if unset is not None:
-        unset += [one for one in unfilled if one.severity == "warning"]
+        unset += _masked([one for one in unfilled if one.severity == "warning"], secrets)
     config = reader.read_record(root, ConfigFile, "")
     if config is not None:
         _check_numbers(config, reader)
@@ -90,12 +88,8 @@ def parse_config(
 
 def _masked(problems: list[Problem], secrets: list[str]) -> list[Problem]:
     """Return problems in file order, without the values that variables brought."""
-    masker = Masker(secrets)
     problems.sort(key=lambda one: (one.location.line, one.location.column) if one.location else (0, 0))
-    return [
-        msgspec.structs.replace(one, message=masker.text(one.message), suggestion=masker.text(one.suggestion))
-        for one in problems
-    ]
+    return list(map(Masker(secrets).problem, problems))
 
 
 def _scalars(

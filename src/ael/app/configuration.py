@@ -114,9 +114,7 @@ class Draft:
             return ""
         before, after = (masked_lines(text, str(self.path)) for text in (self._before, self._text))
         lines = difflib.unified_diff(before, after, f"{self.path} (as it is)", f"{self.path} (staged)", lineterm="")
-        # A comment may say it once more.
-        masker = masker_of(_read(self._before, self.path), self._document)
-        return "".join(f"{masker.text(line)}\n" for line in lines)
+        return "".join(f"{line}\n" for line in lines)
 
     def reset(self) -> None:
         """Forget all staged edits."""

@@ -98,7 +98,8 @@ async def list_tools(app: App, server: str | None = None) -> ToolReport:
     sources = app.parts.catalog().sources
     names = [name for name in sources if server in {None, name}]
     looked = await asyncio.gather(*(_look(app, name) for name in names))
-    rows = [row for _, found in looked for row in found]
+    masker = Masker(app.settings.secrets)
+    rows = [_masked(row, masker) for _, found in looked for row in found]
     if server in {None, _SYSTEM} and "python_exec" in app.settings.file.tools.builtins:
         rows.append(PYTHON_EXEC)
     bare = Counter(row.name for row in rows)
@@ -106,30 +107,24 @@ async def list_tools(app: App, server: str | None = None) -> ToolReport:
         msgspec.structs.replace(row, name=f"{row.server}__{row.name}") if bare[row.name] > 1 else row for row in rows
     ]
     order = sorted(named, key=lambda row: (row.server, row.name))
-    report = ToolReport(tools=tuple(order), servers=tuple(status for status, _ in looked))
-    return _masked(report, Masker(app.settings.secrets))
+    servers = (
+        msgspec.structs.replace(masker.record(row), stderr=tuple(map(masker.text, row.stderr))) for row, _ in looked
+    )
+    return ToolReport(tools=tuple(order), servers=tuple(servers))
 
 
-def _masked(report: ToolReport, masker: Masker) -> ToolReport:
-    """Return a report without secrets: a server that was given one may write it anywhere."""
+def _masked(row: ToolRow, masker: Masker) -> ToolRow:
+    """Return a tool without secrets: a server that was given one may write it anywhere."""
     if not masker:
-        return report
-    tools = tuple(
-        msgspec.structs.replace(
-            row,
-            name=masker.text(row.name),
-            description=masker.text(row.description),
-            reason=masker.text(row.reason),
-            input_schema=masker.value(row.input_schema),
-            output_schema=masker.value(row.output_schema),
-        )
-        for row in report.tools
+        return row
+    return msgspec.structs.replace(
+        row,
+        name=masker.text(row.name),
+        description=masker.text(row.description),
+        reason=masker.text(row.reason),
+        input_schema=masker.value(row.input_schema),
+        output_schema=masker.value(row.output_schema),
     )
-    servers = tuple(
-        msgspec.structs.replace(masker.record(row), stderr=tuple(map(masker.text, row.stderr)))
-        for row in report.servers
-    )
-    return ToolReport(tools=tools, servers=servers)
 
 
 async def _look(app: App, name: str) -> tuple[ServerRow, list[ToolRow]]:
@@ -189,9 +184,12 @@ def select(report: ToolReport, *, source: str | None, status: str | None) -> lis
     ]
 
 
-def find(report: ToolReport, name: str) -> ToolRow | None:
-    """Return the tool that a name or `server__tool` means, if it is offered."""
-    return next((row for row in report.tools if name in {row.name, f"{row.server}__{row.name}"}), None)
+def find(app: App, report: ToolReport, name: str) -> ToolRow | None:
+    """Return the tool that a name or `server__tool` means, if it is offered; a secret in it may be masked or not."""
+    masker = Masker(app.settings.secrets)
+    server, separator, tool = name.partition("__")
+    spelled = {name, masker.text(name), f"{server}{separator}{masker.text(tool)}"}
+    return next((row for row in report.tools if spelled & {row.name, f"{row.server}__{row.name}"}), None)
 
 
 async def call_tool(

@@ -6,11 +6,13 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Literal
+
+from ael.observe.masking import Masker
 
 _bound: ContextVar[dict[str, str]] = ContextVar("ael_log_fields", default={})  # noqa: B039 # replaced, never changed
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -33,10 +35,15 @@ def escape(text: str) -> str:
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
-def configure(level: str = "WARNING", style: Literal["text", "json"] = "text", off: tuple[str, ...] = ()) -> None:
-    """Send the events of `ael` to standard error; `off` names components that stay silent."""
+def configure(
+    level: str = "WARNING",
+    style: Literal["text", "json"] = "text",
+    off: tuple[str, ...] = (),
+    secrets: Iterable[str] = (),
+) -> None:
+    """Send the events of `ael` to standard error, without secrets; `off` names components that stay silent."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines(as_json=style == "json"))
+    handler.setFormatter(_Lines(as_json=style == "json", masker=Masker(secrets)))
     root = logging.getLogger("ael")
     root.handlers[:] = [handler]
     root.setLevel(level)
@@ -46,9 +53,10 @@ def configure(level: str = "WARNING", style: Literal["text", "json"] = "text", o
 
 
 class _Lines(logging.Formatter):
-    def __init__(self, *, as_json: bool) -> None:
+    def __init__(self, *, as_json: bool, masker: Masker) -> None:
         super().__init__()
         self._as_json = as_json
+        self._masker = masker
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one line."""
@@ -56,6 +64,7 @@ class _Lines(logging.Formatter):
         message = record.getMessage()
         if record.exc_info:
             message = f"{message}\n{self.formatException(record.exc_info)}"
+        message = self._masker.text(message)
         fields = _bound.get()
         if self._as_json:
             return json.dumps(

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ael.errors import ErrorRecord
+from ael.errors import AelError, ErrorRecord, Problem, ProblemsError
 from ael.values import JSONValue, text
 
 MASK = "***"
@@ -103,6 +103,23 @@ class Masker:
                 elif isinstance(found, list | tuple) and found and isinstance(found[0], msgspec.Struct):
                     changed[name] = type(found)(map(self.record, found))
         return msgspec.structs.replace(record, **changed)
+
+    def problem(self, problem: Problem) -> Problem:
+        """Return a problem without secrets in its texts."""
+        if not self._whole:
+            return problem
+        texts = {name: self.text(getattr(problem, name)) for name in ("message", "suggestion", "source_line")}
+        return msgspec.structs.replace(problem, **texts)
+
+    def error(self, error: AelError) -> None:
+        """Take the secrets out of an error that is on its way to somebody."""
+        if not self._whole:
+            return
+        for name in _ERROR_TEXTS:
+            found = getattr(error, name)
+            setattr(error, name, self.text(found) if isinstance(found, str) else found)
+        if isinstance(error, ProblemsError):
+            error.problems = tuple(map(self.problem, error.problems))
 
 
 def leaves(value: JSONValue) -> list[str]:

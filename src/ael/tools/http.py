@@ -112,7 +112,7 @@ class HttpPeer(Peer):
         peer = cls(url, transport, headers, max_message, on_notification)
         opened: asyncio.Future[None] = peer._loop.create_future()
         streams = peer._sse(startup_seconds) if transport == "sse" else peer._streamable(startup_seconds)
-        peer._carrier = peer._loop.create_task(peer._carry(streams, opened), name=f"mcp over http to {url}")
+        peer._carrier = peer._loop.create_task(peer._carry(streams, opened), name="mcp over http")
         try:
             async with asyncio.timeout(startup_seconds):
                 await asyncio.wait((opened, peer.gone), return_when=asyncio.FIRST_COMPLETED)

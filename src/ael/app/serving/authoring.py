@@ -119,7 +119,7 @@ class Authoring(BuiltinTools):
                 for row in report.tools
             ]
             return Answer(value={"tools": rows})
-        row = find(report, arguments["name"])
+        row = find(self._app, report, arguments["name"])
         if row is None:
             hint = did_you_mean(arguments["name"], [one.name for one in report.tools], "tool")
             raise ToolUnavailable("no server offers it", suggestion=hint, tool_name=arguments["name"], retryable=False)
@@ -152,10 +152,8 @@ class Authoring(BuiltinTools):
             prepared = await self._prepare(arguments["definition"])
         except ProblemsError as error:
             return Answer(value={"valid": False, "problems": [problem_shown(one) for one in error.problems]})
-        problems = [
-            *prepared.warnings,
-            *await check_tools(prepared.plan, self._app.parts.catalog(), self._app.parts.pins),
-        ]
+        told = await check_tools(prepared.plan, self._app.parts.catalog(), self._app.parts.pins)
+        problems = [*prepared.warnings, *map(self._masker.problem, told)]
         return Answer(
             value={
                 "valid": all(one.severity == "warning" for one in problems),
@@ -223,10 +221,8 @@ class Authoring(BuiltinTools):
 
     async def _saved(self, prepared: Prepared, path: str) -> Answer:
         await self._workflows.refresh()
-        problems = [
-            *prepared.warnings,
-            *await check_tools(prepared.plan, self._app.parts.catalog(), self._app.parts.pins),
-        ]
+        told = await check_tools(prepared.plan, self._app.parts.catalog(), self._app.parts.pins)
+        problems = [*prepared.warnings, *map(self._masker.problem, told)]
         workflow = prepared.plan.workflow
         return Answer(
             value={

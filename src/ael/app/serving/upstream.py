@@ -19,13 +19,16 @@ from ael.app.serving.served import Answer, Caller, OnProgress, ServedTool
 from ael.app.tools import call_tool
 from ael.engine.engine import new_execution_id
 from ael.errors import AelError, ConfigInvalid
-from ael.observe.masking import Masker
+from ael.observe.masking import MASK, Masker
 from ael.tools import Refusal, ToolInfo
 from ael.tools.pins import ToolPins
 from ael.tools.servers import McpServer
 from ael.values import JSONValue
 
 _log = logging.getLogger("ael.tool")
+
+#: What stands for a secret in a tool's name.
+_HIDDEN = "hidden"
 
 #: Seconds that the first list waits for servers that are slow to start; they join it later.
 _PATIENCE = 5.0
@@ -219,13 +222,18 @@ class UpstreamTools:
         definition["inputSchema"] = info.input_schema
         shown = self._masker.value(definition)
         assert isinstance(shown, dict)
+        shown_name = self._named(name)
         return ServedTool(
-            name=name,
-            safe_name=safe_name(name),
+            name=shown_name,
+            safe_name=safe_name(shown_name),
             definition=shown,
             call=partial(self.call, name, info),
-            full_name=f"{info.ref.server}__{self._prefix(info.ref.server)}{info.ref.name}",
+            full_name=f"{info.ref.server}__{self._named(self._prefix(info.ref.server) + info.ref.name)}",
         )
+
+    def _named(self, name: str) -> str:
+        """Return a name as an agent may see it: clients take no `*` in one."""
+        return self._masker.text(name).replace(MASK, _HIDDEN)
 
     async def call(self, name: str, info: ToolInfo, arguments: dict[str, JSONValue], caller: Caller) -> Answer:
         """Call a server's tool for an agent, with a record; its answer is given as it is."""

@@ -70,7 +70,8 @@ class Run:
         interruption = Interruption(self.settings)
         try:
             async with App.open(self._settings(early), early) as app:
-                return await self._with(app, interruption)
+                with app.masked_errors():
+                    return await self._with(app, interruption)
         except AelError as error:
             self.live.clear()
             print_failure(error, self.settings)

@@ -63,7 +63,8 @@ def with_app(settings: Globals, work: Callable[[App], Awaitable[int]]) -> int:
         interruption = Interruption(settings)
         try:
             async with App.open(read_settings(settings)) as app:
-                return await work(app)
+                with app.masked_errors():
+                    return await work(app)
         except asyncio.CancelledError:
             print_failure(ExecutionCancelled("it was stopped by a signal"), settings)
             return interruption.exit_code
@@ -99,4 +100,5 @@ def set_up_logging(settings: Globals, read: Settings, usual: str = "WARNING") ->
         "ERROR" if settings.quiet else level,
         section.format,
         tuple(name for name in COMPONENTS if not getattr(section.components, name)),
+        read.secrets,
     )

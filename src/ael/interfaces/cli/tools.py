@@ -81,7 +81,7 @@ def show_command(settings: Globals, name: str) -> int:
 
     async def show(app: App) -> int:
         report = await _report(app, _server_of(app, name))
-        row = _found(report, name)
+        row = _found(app, report, name)
         server = next((one for one in report.servers if one.name == row.server), None)
         if settings.json:
             print_json({"tool": row, "server": server})
@@ -147,7 +147,7 @@ def call_command(
 
     async def work(app: App) -> int:
         report = await _report(app, _server_of(app, name))
-        row = _found(report, name)
+        row = _found(app, report, name)
         params = {} if params_file is None else parse_document(text_of(params_file), params_file)
         given = dict(pair.split("=", 1) for pair in pairs)
         params |= parse_params(row, {key: _read(key, value) for key, value in given.items()})
@@ -233,9 +233,9 @@ async def _report(app: App, server: str | None) -> ToolReport:
     return await list_tools(app, server)
 
 
-def _found(report: ToolReport, name: str) -> ToolRow:
+def _found(app: App, report: ToolReport, name: str) -> ToolRow:
     """Return the tool that a name means; raises `McpConnectionFailed` where a server that is down may offer it."""
-    row = find(report, name)
+    row = find(app, report, name)
     if row is not None:
         return row
     same = [one.name for one in report.tools if one.name.endswith(f"__{name}")]
