@@ -160,7 +160,9 @@ def test_a_server_that_is_started_otherwise_is_refused_until_it_is_accepted(proj
     assert done.returncode == 1
     assert "the server's command or url changed" in " ".join(done.stderr.split())
     assert "ael tools lock --accept s" in " ".join(done.stderr.split())
-    assert project("tools", "lock", "--accept", "s__act").returncode == 1
+    refused = project("tools", "lock", "--accept", "s__act")
+    assert refused.returncode == 1
+    assert "refused until it is accepted: ael tools lock --accept s\n" in refused.stderr
     assert project("tools", "lock", "--accept", "s").returncode == 0
     assert project("run", "w").returncode == 0
     # The secret in the command is not part of what was accepted.
@@ -187,6 +189,8 @@ def test_a_server_that_is_down_keeps_its_tools_in_the_file(project: Ael, tmp_pat
     done = project("tools", "lock")
     assert done.returncode == 1
     assert "MCP_CONNECTION_FAILED" in done.stderr
+    # Nobody could look at it, so nobody says that it is as it was.
+    assert done.stdout == "? s__act  unseen\n"
     assert lock_of(tmp_path) == before
 
 

@@ -188,6 +188,7 @@ async def test_broken_tools_are_told_one_by_one_and_the_good_ones_kept(through, 
     broken = call.servers["s"].broken
     expected = {"no_schema": "not an object", "bad_type": "nonsense", "fetches": "not usable", "deep": "nested deeper"}
     expected |= {"bad_output": "not an object", "twice": "listed twice", "x" * 80: "its name", LURE: "its name"}
+    expected |= {"task": "it runs as a task only"}
     for name, part in expected.items():
         assert any(key.startswith(name) and part in why for key, why in broken.items()), (name, broken)
     assert all(key.isprintable() and why.isprintable() for key, why in broken.items())
@@ -291,6 +292,12 @@ async def test_a_refused_handshake_is_told_where_the_server_is_silent_otherwise(
     error = await through(s=hostile("refuse", startup_timeout=15)).error("s__act")
     assert error.code == "MCP_CONNECTION_FAILED"
     assert "the licence has expired" in error.detail
+
+
+async def test_what_a_server_wrote_instead_of_messages_is_told_when_it_does_not_start(through, hostile) -> None:
+    error = await through(s=hostile("indented", startup_timeout=1)).error("s__act")
+    assert "it did not answer within 1s" in error.detail
+    assert 'its standard output has what is no message: { | "jsonrpc": "2.0", | "id": 1,' in error.detail
 
 
 async def test_a_call_that_comes_during_a_restart_waits_for_it(through, hostile) -> None:

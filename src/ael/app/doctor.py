@@ -12,7 +12,7 @@ from ael import __version__
 from ael.app.build import Parts
 from ael.app.config_secrets import written_secrets
 from ael.app.settings import Settings
-from ael.errors import AelError
+from ael.errors import AelError, ConfigInvalid
 from ael.sandbox.contract import CodeSource, PackageSet
 
 
@@ -49,9 +49,9 @@ async def _lock(parts: Parts) -> list[Check]:
             return []
         offered, _ = await parts.catalog().everything()
         changed = [str(info.ref) for info in offered if parts.pins.changes(info)]
-    except AelError as error:
-        hint = error.suggestion or "Restore it from version control."
-        return [Check(name=name, status="failed", detail=str(error), suggestion=hint)]
+    except ConfigInvalid as error:
+        wrong = error.problems[0]
+        return [Check(name=name, status="failed", detail=wrong.message, suggestion=wrong.suggestion)]
     if changed:
         hint = "Look at them with `ael tools lock --check`; calls are refused until they are accepted."
         return [Check(name=name, status="failed", detail=f"changed: {', '.join(changed)}", suggestion=hint)]

@@ -18,7 +18,7 @@ from ael.tools import ToolInfo
 from ael.tools.pins import Lock, Pin, ServerPins, ToolPins, make_pin, write_lock
 from ael.values import JSONValue
 
-State = Literal["unchanged", "new", "changed", "accepted", "unused"]
+State = Literal["unchanged", "new", "changed", "accepted", "unused", "unseen"]
 
 
 class LockedTool(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +29,8 @@ class LockedTool(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     #: What changed.
     fields: tuple[str, ...] = ()
+    #: The name by which the change is accepted: the tool's, or its server's where that is what changed.
+    accept: str = ""
     #: The change of the definition, line by line, as the server wrote it: for eyes, not for agents.
     diff: str = ""
 
@@ -102,8 +104,8 @@ async def _compare(app: App, accept: Sequence[str]) -> tuple[LockReport, Lock]:
             pin = before.servers[server].tools[tool]
         row, after = _judge(name, info, pin, pins, accept, masker)
         if row.state == "unused" and errors:
-            # Who uses it could not be asked.
-            row, after = LockedTool(name=name, state="unchanged"), pin
+            # Its server, or a workflow that may use it, could not be asked.
+            row, after = LockedTool(name=name, state="unseen"), pin
         rows.append(row)
         if after is not None:
             server, tool = pinned[name] if info is None else (info.ref.server, masker.text(info.ref.name))
@@ -122,9 +124,10 @@ def _judge(
         return LockedTool(name=name, state="unused"), None
     offered = make_pin(info.definition, masker)
     moved = () if info.ref.server in accept else pins.moved(info.ref.server)
+    to_accept = info.ref.server if moved else name
     if pin is None:
         if moved:
-            return LockedTool(name=name, state="changed", fields=moved), None
+            return LockedTool(name=name, state="changed", fields=moved, accept=to_accept), None
         return LockedTool(name=name, state="new"), offered
     changed = pins.changes(info)
     if not changed:
@@ -132,9 +135,10 @@ def _judge(
         return LockedTool(name=name, state="unchanged"), make_pin(pin.definition, masker)
     diff = masker.text(_diff(name, pin.definition, offered.definition))
     if {name, info.ref.name, info.ref.server} & set(accept):
-        state: State = "changed" if moved else "accepted"
-        return LockedTool(name=name, state=state, fields=moved or changed, diff=diff), offered
-    return LockedTool(name=name, state="changed", fields=changed, diff=diff), pin
+        if moved:
+            return LockedTool(name=name, state="changed", fields=moved, accept=to_accept, diff=diff), offered
+        return LockedTool(name=name, state="accepted", fields=changed, diff=diff), offered
+    return LockedTool(name=name, state="changed", fields=changed, accept=to_accept, diff=diff), pin
 
 
 def _server(server: str, tools: dict[str, Pin], pins: ToolPins, before: Lock, accept: Sequence[str]) -> ServerPins:

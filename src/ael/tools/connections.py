@@ -99,7 +99,11 @@ class Connector:
                 last_lines=self.last_lines,
                 keeper=self._keeper,
             )
-            client = await McpClient.open(peer, config.startup_timeout, self._era)
+            try:
+                client = await McpClient.open(peer, config.startup_timeout, self._era)
+            except PeerTimeout as error:
+                # Logs, or messages on several lines: what came instead of an answer is the best lead.
+                raise PeerTimeout(" | ".join(list(peer.noise)[:3])) from error
         self._era = client.era
         return client
 
@@ -171,7 +175,9 @@ def _explain_url(error: Exception, config: ServerConfig) -> Failure:
 def _cause(error: Exception, config: ServerConfig) -> tuple[str, str]:
     """Return the cause in our words, and in those of the server."""
     if isinstance(error, PeerTimeout):
-        return f"it did not answer within {config.startup_timeout:g}s", ""
+        noise = " ".join(visible(str(error)).split())
+        said = f"; its standard output has what is no message: {noise}" if noise else ""
+        return f"it did not answer within {config.startup_timeout:g}s", said
     if isinstance(error, RpcError):
         status = error.data.get("status") if isinstance(error.data, dict) else None
         if isinstance(status, int):

@@ -47,7 +47,7 @@ class PeerGone(Exception):
 
 
 class PeerTimeout(Exception):
-    """No answer came in time; the peer was told."""
+    """No answer came in time; the peer was told. At the start it holds what the peer wrote instead."""
 
 
 class InvalidAnswer(Exception):

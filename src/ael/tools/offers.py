@@ -103,10 +103,15 @@ class _Check:
 
 
 def _unavailable(tool: dict[str, Any]) -> str:
-    """Return what is said about a definition that is no JSON, or by the native tools about what is not set."""
-    meta = tool.get("_meta")
+    """Return why a tool that is described well is of no use: also what the native tools say about what is not set."""
+    meta, execution = tool.get("_meta"), tool.get("execution")
     said = meta.get(UNAVAILABLE) if isinstance(meta, dict) else None
-    return visible(said[:400]) if isinstance(said, str) else ""
+    if isinstance(said, str) and said:
+        return visible(said[:400])
+    if isinstance(execution, dict) and execution.get("taskSupport") == "required":
+        # MCP 2025-11-25, tasks.
+        return "it runs as a task only, and is called in no other way"
+    return ""
 
 
 def _is_deep(tool: dict[str, Any]) -> bool:

@@ -128,8 +128,8 @@ class Fetcher:
                         body, truncated = error.begin, True
             if truncated and not request.truncate:
                 raise FetchFailed(
-                    f"the body from {target.authority} has more than {request.max_bytes} bytes; raise `max_bytes`, "
-                    "or take its beginning with `truncate: true`"
+                    f"the body from {target.authority} has more than {request.max_bytes} bytes; take its beginning "
+                    "with `truncate: true`, or raise `max_bytes` if it is not at its maximum"
                 )
         return Response(
             status=answer.status,

@@ -38,7 +38,7 @@ def write(line: bytes) -> None:
 
 
 def say(message: object) -> None:
-    write(json.dumps(message).encode())
+    write(json.dumps(message, indent=1 if WAY == "indented" else None).encode())
 
 
 def answer(number: object, result: object) -> None:
@@ -129,6 +129,7 @@ def tools() -> list[object]:
             {"name": "bad_output", "inputSchema": {"type": "object"}, "outputSchema": []},
             {"name": "twice", "inputSchema": {"type": "object"}},
             {"name": "twice", "inputSchema": {"type": "object"}, "description": "the other one"},
+            {"name": "task", "inputSchema": {"type": "object"}, "execution": {"taskSupport": "required"}},
             {"name": LURE, "inputSchema": {"type": "object"}},
             {"name": "\x1b[31mred", "inputSchema": {"type": "object"}},
             {"name": "x" * 200, "inputSchema": {"type": "object"}},

@@ -6,7 +6,7 @@ import click
 
 from ael.app.application import App, Check
 from ael.interfaces.cli.options import Globals, global_options
-from ael.interfaces.cli.render import print_json, printable
+from ael.interfaces.cli.render import print_json, printable, wrapped
 from ael.interfaces.cli.session import with_app
 
 _MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red")}
@@ -35,4 +35,4 @@ def _show(checks: list[Check], settings: Globals) -> None:
         line = f"{click.style(mark, fg=color)} {check.name}: {printable(check.detail)}"
         click.echo(line, color=settings.color)
         if check.suggestion and check.status != "ok":
-            click.echo(f"    → {printable(check.suggestion)}")
+            click.echo("\n".join(wrapped(f"→ {printable(check.suggestion)}", "    ")))

@@ -36,6 +36,7 @@ _LOCK_MARKS = {
     "accepted": ("✓", "yellow"),
     "changed": ("✗", "red"),
     "unused": ("-", "yellow"),
+    "unseen": ("?", "yellow"),
 }
 
 
@@ -205,9 +206,8 @@ def _print_lock(report: LockReport, settings: Globals) -> None:
     for error in report.errors:
         print_error(error, settings)
     if not settings.quiet:
-        changed = sum(tool.state == "changed" for tool in report.tools)
-        if changed:
-            say("changed tools are refused; take a change over with: ael tools lock --accept NAME", settings)
+        for name in dict.fromkeys(tool.accept for tool in report.tools if tool.state == "changed"):
+            say(printable(f"refused until it is accepted: ael tools lock --accept {name}"), settings)
         say(printable(f"{'written to' if report.written else 'nothing written to'} {report.path}"), settings)
 
 
