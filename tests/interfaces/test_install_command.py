@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -96,15 +97,35 @@ def test_what_is_installed_starts_ael_from_anywhere(ael: Ael, home: Path, tmp_pa
     (tmp_path / "ael-config.yaml").write_text("{}\n")
     entry = json.loads(ael("install", "claude-desktop", "--json").stdout)["entry"]
     assert entry["args"][entry["args"].index("--config") + 1] == str(tmp_path / "ael-config.yaml")
-    started = subprocess.run(
-        [entry["command"], *entry["args"][: entry["args"].index("serve")], "version"],
-        cwd="/",
-        env={"HOME": str(home), "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert started.stdout.startswith("ael ")
+    client = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
+    hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": client}
+    with subprocess.Popen(
+        [entry["command"], *entry["args"]], cwd="/", env={}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as started:
+        assert started.stdin is not None
+        assert started.stdout is not None
+        started.stdin.write(json.dumps(hello) + "\n")
+        started.stdin.flush()
+        assert json.loads(started.stdout.readline())["result"]["serverInfo"]["title"] == "AEL"
+        started.stdin.close()
+        assert started.wait() == 0
+
+
+def test_it_is_said_that_there_is_no_configuration_yet(ael: Ael, home: Path, tmp_path: Path) -> None:
+    assert "there is no configuration yet" in ael("install", "cursor").stderr
+    (tmp_path / "ael-config.yaml").write_text("{}\n")
+    assert "there is no configuration yet" not in ael("install", "cursor").stderr
+
+
+def test_several_at_once_are_all_written(ael: Ael, home: Path) -> None:
+    (home / ".claude.json").write_text('{"mine": 1}\n')
+    names = [f"n{number}" for number in range(4)]
+    with ThreadPoolExecutor() as pool:
+        done = list(pool.map(lambda name: ael("install", "claude-code", "--name", name), names))
+    assert [one.returncode for one in done] == [0, 0, 0, 0], done
+    found = json.loads((home / ".claude.json").read_text())
+    assert (set(found["mcpServers"]), found["mine"]) == (set(names), 1)
+    assert (home / ".claude.json.ael-backup").read_text() == '{"mine": 1}\n'
 
 
 def test_an_entry_of_ours_is_updated_and_undo_puts_the_first_one_back(ael: Ael, home: Path) -> None:
@@ -139,6 +160,7 @@ def test_another_server_of_that_name_is_left_alone(ael: Ael, home: Path) -> None
         ("cursor", '{"mcpServers": []}', "no object where 'mcpServers' is expected"),
         ("vscode", '{"servers": {}, "servers": {}}', "stands twice"),
         ("cursor", "[]", "no object"),
+        ("cursor", "\udcff", "is not UTF-8"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_left_alone_and_what_to_paste_is_said(
@@ -146,12 +168,12 @@ def test_a_file_that_cannot_be_read_is_left_alone_and_what_to_paste_is_said(
 ) -> None:
     path = home / USER[client][0]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
     done = ael("install", client)
     assert done.returncode == 1
     assert said in " ".join(done.stderr.split())
     assert '"--tool-names", "safe"' in " ".join(done.stderr.split())
-    assert path.read_text() == text
+    assert path.read_bytes() == text.encode("utf-8", "surrogateescape")
     assert len(list(path.parent.glob("*.ael-backup"))) == 0
 
 

@@ -49,6 +49,8 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
     backup: str | None = None
     #: False for a dry run, and where there was nothing to do.
     written: bool = False
+    #: The configuration that the entry names is not there yet: AEL starts in configuration mode.
+    unconfigured: bool = False
 
 
 class Installer:
@@ -76,6 +78,10 @@ class Installer:
 
     def install(self, *, dry_run: bool = False) -> Installation:
         """Put the entry in; raises `ConfigInvalid` when the file cannot be read, or the name is somebody else's."""
+        with alone(self.path):
+            return self._install(dry_run=dry_run)
+
+    def _install(self, *, dry_run: bool) -> Installation:
         before = self._read()
         entry = self.entry()
         existing = None if before is None else self._entry_in(before)
@@ -92,6 +98,10 @@ class Installer:
 
     def undo(self, *, dry_run: bool = False) -> Installation:
         """Take the entry out, or put back the one that stood there first; raises `ConfigInvalid` as `install` does."""
+        with alone(self.path):
+            return self._undo(dry_run=dry_run)
+
+    def _undo(self, *, dry_run: bool) -> Installation:
         before = self._read()
         existing = None if before is None else self._entry_in(before)
         if before is None or existing is None:
@@ -136,7 +146,10 @@ class Installer:
         return real.with_name(real.name + _BACKUP)
 
     def _read(self) -> str | None:
-        return _read_text(self.path)
+        try:
+            return _read_text(self.path)
+        except ConfigInvalid as error:
+            raise self._refused(error.problems[0], "") from error
 
     def _read_backup(self) -> str | None:
         return _read_text(self._backup)
@@ -184,8 +197,7 @@ class Installer:
 
     def _write(self, before: str | None, after: str | None, *, backup: bool = True) -> None:
         try:
-            with alone(self.path):
-                self._replace(before, after, backup=backup)
+            self._replace(before, after, backup=backup)
         except OSError as error:
             message = f"'{error.filename or self.path}' cannot be written: {error.strerror}"
             raise ConfigInvalid([Problem(message=message)]) from error
@@ -224,6 +236,7 @@ class Installer:
             diff=self._diff(before, after),
             backup=backup,
             written=written,
+            unconfigured=outcome in {"added", "updated", "unchanged"} and not self._config_path().exists(),
         )
 
     def _shown(self, entry: JSONValue) -> JSONValue:

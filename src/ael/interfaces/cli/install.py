@@ -69,4 +69,7 @@ def _show(done: Installation, settings: Globals, *, dry_run: bool) -> None:
     if done.written and not settings.quiet:
         if done.backup:
             say(printable(f"  as it was before: {done.backup}"), settings)
+        if done.unconfigured:
+            say("  there is no configuration yet: the agent is offered tools to make one; or run `ael init`,", settings)
+            say("  then this command again in that directory", settings)
         say(f"  restart {_CLIENTS[done.client]} to see it", settings)
