@@ -111,6 +111,25 @@ class Project:
         assert found is not None
         return found[1] if found.groups() else found[0]
 
+    async def opened(self, client: Any, url: str, era: str) -> tuple[dict[str, str], dict[str, Any]]:
+        """Return the headers and the `_meta` of requests."""
+        accept = {"Accept": "application/json, text/event-stream"}
+        prefix = "io.modelcontextprotocol/"
+        if era == "modern":
+            version = "2026-07-28"
+            envelope = {f"{prefix}protocolVersion": version, f"{prefix}clientCapabilities": {}}
+            return {**accept, "MCP-Protocol-Version": version}, envelope
+        info = {"name": "t", "version": "1"}
+        asked = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": info}
+        answer = await client.post(
+            url, json={"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": asked}, headers=accept
+        )
+        headers = {
+            **accept, "MCP-Protocol-Version": "2025-11-25", "Mcp-Session-Id": answer.headers["mcp-session-id"],
+        }  # fmt: skip
+        await client.post(url, json={"jsonrpc": "2.0", "method": "notifications/initialized"}, headers=headers)
+        return headers, {}
+
 
 class Raw:
     """JSON-RPC over the pipes of a process, one line at a time."""

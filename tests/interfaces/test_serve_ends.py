@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
 from typing import Any
@@ -67,7 +68,7 @@ async def test_a_dropped_request_of_http_is_cancelled_or_goes_on(project, ael, e
     project.configure({"execution": {"on_disconnect": choice}})
     project.write("slow.yaml", SLOW.replace("600", "600" if choice == "cancel" else "1"))
     async with project.over_http() as url, httpx2.AsyncClient() as client:
-        headers, envelope = await opened(client, url, era)
+        headers, envelope = await project.opened(client, url, era)
         params = {"name": "workflow:slow", "arguments": {}, "_meta": {**envelope, "progressToken": "p"}}
         body = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params}
         more = {"Mcp-Method": "tools/call", "Mcp-Name": "workflow:slow"} if era == "modern" else {}
@@ -76,26 +77,6 @@ async def test_a_dropped_request_of_http_is_cancelled_or_goes_on(project, ael, e
                 if "notifications/progress" in line:
                     break
         assert await ended(ael) == {"cancel": "cancelled", "continue": "completed"}[choice]
-
-
-async def opened(client, url: str, era: str) -> tuple[dict[str, str], dict[str, Any]]:
-    """Return the headers and the `_meta` of requests."""
-    accept = {"Accept": "application/json, text/event-stream"}
-    prefix = "io.modelcontextprotocol/"
-    if era == "modern":
-        version = "2026-07-28"
-        envelope = {f"{prefix}protocolVersion": version, f"{prefix}clientCapabilities": {}}
-        return {**accept, "MCP-Protocol-Version": version}, envelope
-    info = {"name": "t", "version": "1"}
-    asked = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": info}
-    answer = await client.post(
-        url, json={"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": asked}, headers=accept
-    )
-    headers = {
-        **accept, "MCP-Protocol-Version": "2025-11-25", "Mcp-Session-Id": answer.headers["mcp-session-id"],
-    }  # fmt: skip
-    await client.post(url, json={"jsonrpc": "2.0", "method": "notifications/initialized"}, headers=headers)
-    return headers, {}
 
 
 @pytest.mark.parametrize(
@@ -119,7 +100,7 @@ async def test_a_signal_puts_what_runs_on_record_before_the_server_ends(
     else:
         async with project.process("--transport", "http", "--port", "0") as running, httpx2.AsyncClient() as client:
             url = await project.said(r"Listening on (\S+)", running)
-            headers, envelope = await opened(client, url, "handshake")
+            headers, envelope = await project.opened(client, url, "handshake")
             params = {"name": "workflow:slow", "arguments": {}, "_meta": {**envelope, "progressToken": "p"}}
             body = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params}
             lines = []
@@ -128,7 +109,7 @@ async def test_a_signal_puts_what_runs_on_record_before_the_server_ends(
                     lines.append(line)
                     if "notifications/progress" in line:
                         running.send_signal(number)
-            assert "the server is stopping" in lines[-2]
+            assert "AEL is shutting down" in lines[-2]
             assert await running.wait() == code
     assert executions(ael)[0]["status"] == "cancelled"
 
@@ -136,7 +117,7 @@ async def test_a_signal_puts_what_runs_on_record_before_the_server_ends(
 async def test_a_stream_of_news_ends_with_the_server_and_leaves_no_stack(project) -> None:
     async with project.process("--transport", "http", "--port", "0") as running, httpx2.AsyncClient() as client:
         url = await project.said(r"Listening on (\S+)", running)
-        headers, _ = await opened(client, url, "handshake")
+        headers, _ = await project.opened(client, url, "handshake")
         async with client.stream("GET", url, headers=headers, timeout=60) as response:
             assert response.status_code == 200
             running.send_signal(signal.SIGTERM)
@@ -167,3 +148,103 @@ async def test_an_approval_that_nobody_can_give_fails_clearly(project) -> None:
         result = await raw.call("workflow:ask")
         assert result["isError"]
         assert result["_meta"]["error"]["step_id"] == "sure"
+
+
+def message_of(answer: httpx2.Response) -> dict[str, Any]:
+    """Return the last message of an answer, which is JSON or a stream of events."""
+    lines = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith(("{", "data: {"))]
+    found: dict[str, Any] = json.loads(lines[-1])
+    return found
+
+
+async def test_an_id_that_is_taken_is_refused_and_the_first_request_can_still_be_cancelled_over_stdio(
+    project, ael
+) -> None:
+    project.write("slow.yaml", SLOW)
+    async with project.raw() as raw:
+        number = await begin(raw)
+        for taken in (number, str(number)):
+            raw.tell("ping", {}, taken)
+            answer = await raw.read()
+            # Under the id itself it would be taken for the answer to the first.
+            assert answer["id"] is None
+            assert "a request with this id still runs" in answer["error"]["message"]
+        raw.tell("notifications/cancelled", {"requestId": number})
+        assert await ended(ael) == "cancelled"
+        # What was cancelled is never answered, and its id is free again.
+        raw.tell("ping", {}, number)
+        assert await raw.read() == {"jsonrpc": "2.0", "id": number, "result": {}}
+
+
+async def test_an_id_that_is_taken_is_refused_within_its_session_of_http_and_free_in_others(project, ael) -> None:
+    project.write("slow.yaml", SLOW)
+    async with project.over_http() as url, httpx2.AsyncClient(timeout=60) as client:
+        mine, _ = await project.opened(client, url, "handshake")
+        other, _ = await project.opened(client, url, "handshake")
+        modern, envelope = await project.opened(client, url, "modern")
+        params: dict[str, Any] = {"name": "workflow:slow", "arguments": {}, "_meta": {"progressToken": "p"}}
+        body = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params}
+        async with client.stream("POST", url, json=body, headers=mine) as running:
+            # Held: a loop that is left would close the response with it.
+            lines = running.aiter_lines()
+            async for line in lines:
+                if "notifications/progress" in line:
+                    break
+            for taken in (7, "7", "_GET_stream"):
+                refused = await client.post(url, json={"jsonrpc": "2.0", "id": taken, "method": "ping"}, headers=mine)
+                assert refused.status_code == 400
+                assert refused.json()["id"] is None
+                assert "a request with this id still runs" in refused.json()["error"]["message"]
+            ping = {"jsonrpc": "2.0", "id": 7, "method": "ping", "params": {}}
+            assert message_of(await client.post(url, json=ping, headers=other))["result"] == {}
+            quick = {"name": "workflow:quick", "arguments": {}, "_meta": envelope}
+            more = {"Mcp-Method": "tools/call", "Mcp-Name": "workflow:quick"}
+            again = await client.post(url, json={**body, "params": quick}, headers={**modern, **more})
+            assert message_of(again)["result"]["structuredContent"] == {"greeting": "hello you"}
+            # Only the session that has begun it can cancel it.
+            cancel = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}}
+            assert (await client.post(url, json=cancel, headers=other)).status_code == 202
+            assert json.loads((await asyncio.to_thread(ael, "executions", "list", "--json")).stdout)[1]["status"] == (
+                "waiting"
+            )
+            assert (await client.post(url, json=cancel, headers=mine)).status_code == 202
+            async for _ in lines:
+                pass
+        rows = json.loads((await asyncio.to_thread(ael, "executions", "list", "--json")).stdout)
+        assert [row["status"] for row in rows] == ["completed", "cancelled"]
+        assert message_of(await client.post(url, json=ping, headers=mine))["result"] == {}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+async def test_a_call_over_stdio_is_answered_before_a_signal_ends_the_server(
+    project, ael, number: int, code: int
+) -> None:
+    project.write("slow.yaml", SLOW)
+    async with project.raw() as raw:
+        called = await begin(raw)
+        raw.running.send_signal(number)
+        result = (await raw.answer(called))["result"]
+        assert result["isError"]
+        error = result["_meta"]["error"]
+        assert (error["code"], error["retryable"]) == ("EXECUTION_CANCELLED", True)
+        assert "AEL is shutting down" in result["content"][0]["text"]
+        assert await raw.running.wait() == code
+        (row,) = json.loads((await asyncio.to_thread(ael, "executions", "list", "--json")).stdout)
+        assert row["status"] == "cancelled"
+        # So that an agent can look at what was done.
+        assert result["_meta"]["execution_id"] == row["execution_id"]
+    assert "Traceback" not in project.errors
+
+
+async def test_a_client_that_takes_no_answers_does_not_keep_a_signal_from_ending_the_server(project, ael) -> None:
+    project.write("big.yaml", project.quick.replace("quick", "big").replace("hello", "x" * 300_000))
+    async with project.raw() as raw:
+        with contextlib.suppress(ConnectionError):
+            for _ in range(4):
+                raw.send("tools/call", {"name": "workflow:big", "arguments": {}})
+            await raw.running.stdin.drain()
+        while len(json.loads((await asyncio.to_thread(ael, "executions", "list", "--json")).stdout)) < 4:
+            pass
+        raw.running.send_signal(signal.SIGTERM)
+        assert await raw.running.wait() == 143
+    assert "Traceback" not in project.errors

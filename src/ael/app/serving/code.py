@@ -43,7 +43,7 @@ class CodeTool(BuiltinTools):
             principal=caller.principal,
             execution_id=execution_id,
         )
-        execution = await self._runs.run(work, caller)
+        execution = await self._runs.run(work, caller, execution_id)
         meta: dict[str, JSONValue] = {"execution_id": execution_id, "duration_ms": execution.duration_ms}
         if execution.error is not None:
             return Answer(error=self._told(execution.error), meta=meta)

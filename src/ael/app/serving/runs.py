@@ -24,12 +24,12 @@ class Runs:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stopping = False
 
-    async def run(self, work: Coroutine[Any, Any, T], caller: Caller) -> T:
+    async def run(self, work: Coroutine[Any, Any, T], caller: Caller, execution_id: str) -> T:
         """Run to the end and return the result.
 
         Cancelling this call cancels the work too, unless the caller has only gone away and what it started goes on
         (`execution.on_disconnect`). Either way the work ends by itself, with a record. Raises `ExecutionCancelled`
-        when it was stopped from elsewhere.
+        when it was stopped from elsewhere, with the id of its record where it had begun.
         """
         if self._stopping:
             work.close()
@@ -50,12 +50,13 @@ class Runs:
             if take_back is not None:
                 take_back()
         if task.cancelled():
-            raise self._stopped()
+            raise self._stopped(execution_id)
         return task.result()
 
-    def _stopped(self) -> ExecutionCancelled:
-        why = "the server is stopping" if self._stopping else "it was stopped from outside"
-        return ExecutionCancelled(why, retryable=self._stopping)
+    def _stopped(self, execution_id: str | None = None) -> ExecutionCancelled:
+        again = "Call again once AEL is back." if self._stopping else ""
+        why = "AEL is shutting down" if self._stopping else "it was stopped from outside"
+        return ExecutionCancelled(why, suggestion=again, retryable=self._stopping, execution_id=execution_id)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

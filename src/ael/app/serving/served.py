@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import msgspec
@@ -21,6 +22,8 @@ class Presence:
     def __init__(self) -> None:
         self.gone = False
         self._listeners: set[Callable[[], None]] = set()
+        self._answers = 0
+        self._when_idle: Callable[[], None] | None = None
 
     def leave(self) -> None:
         """Say that nobody is there any more."""
@@ -32,6 +35,26 @@ class Presence:
         """Have a function called when they leave; return what takes that back."""
         self._listeners.add(listener)
         return lambda: self._listeners.discard(listener)
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Say that something works for them, also after they have left."""
+        self._answers += 1
+        try:
+            yield
+        finally:
+            self._answers -= 1
+            self._tell_idle()
+
+    def when_idle(self, listener: Callable[[], None]) -> None:
+        """Have a function called once nothing works for them any more, which may be now."""
+        self._when_idle = listener
+        self._tell_idle()
+
+    def _tell_idle(self) -> None:
+        if self._when_idle is not None and not self._answers:
+            listener, self._when_idle = self._when_idle, None
+            listener()
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):

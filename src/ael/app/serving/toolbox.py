@@ -11,7 +11,7 @@ import msgspec
 
 from ael.app.serving.names import is_ours, safe_name
 from ael.app.serving.served import Answer, Caller, Provider, ServedTool
-from ael.errors import AelError, InternalError, ToolUnavailable, did_you_mean
+from ael.errors import AelError, ExecutionCancelled, InternalError, ToolUnavailable, did_you_mean
 from ael.values import JSONValue
 
 _log = logging.getLogger("ael.serving")
@@ -102,6 +102,9 @@ class Toolbox:
         """Call a tool; a failure is an answer too."""
         try:
             return await tool.call(arguments, caller)
+        except ExecutionCancelled as error:
+            begun = error.values.get("execution_id")
+            return Answer(error=error.record(), meta={"execution_id": begun} if isinstance(begun, str) else {})
         except AelError as error:
             return Answer(error=error.record())
         except Exception:  # noqa: BLE001 # a defect: told to the caller under an id, the stack to the log

@@ -249,7 +249,7 @@ class UpstreamTools:
             on_progress=self._masked_progress(caller.on_progress),
             on_result=answers.append,
         )
-        execution = await self._runs.run(work, caller)
+        execution = await self._runs.run(work, caller, execution_id)
         given = answers[-1] if answers else None
         # What the gateway found unusable is on record as a failure; the agent is not told otherwise.
         if given is not None and (execution.error is None or isinstance(given, Refusal) or given.get("isError")):

@@ -261,7 +261,7 @@ class WorkflowTools:
         execution_id = new_execution_id()
         told = None if caller.on_progress is None else StepProgress(execution_id, workflow, caller.on_progress)
         work = self._app.run(prepared, arguments, principal=caller.principal, execution_id=execution_id, on_event=told)
-        execution = await self._runs.run(work, caller)
+        execution = await self._runs.run(work, caller, execution_id)
         meta: dict[str, JSONValue] = {
             "execution_id": execution_id,
             "workflow_id": workflow.name,

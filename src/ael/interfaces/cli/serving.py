@@ -20,6 +20,9 @@ from ael.interfaces.cli.session import Interruption, set_up_logging
 from ael.interfaces.http.address import Address, check_tls, listen
 from ael.interfaces.mcp.wire import divert
 
+#: Seconds in which a client takes its last answers.
+_LAST_WORDS = 2
+
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What the command line says; None where it says nothing."""
@@ -98,12 +101,23 @@ class Serve:
 
     async def _over_pipes(self, serving: Serving) -> None:
         from ael.interfaces.mcp.pipes import serve_pipes  # noqa: PLC0415 # a second: `mcp`
+        from ael.interfaces.mcp.requests import OpenRequests  # noqa: PLC0415 # as above
         from ael.interfaces.mcp.server import McpServer  # noqa: PLC0415 # as above
 
         assert self.wire is not None
-        presence = Presence()
+        presence, requests = Presence(), OpenRequests()
         server = McpServer(serving, self.options.tool_names, presence)
-        await serve_pipes(server, presence, self.wire)
+        running = asyncio.create_task(serve_pipes(server, presence, self.wire, requests))
+        try:
+            await asyncio.wait((running,))
+        except asyncio.CancelledError:
+            # First what runs is put on record, and the client is told; then its pipes close.
+            await serving.runs.stop()
+            await requests.answered(_LAST_WORDS)
+            running.cancel()
+            await asyncio.wait((running,))
+            raise
+        await running
         server.news.close()
         # Those of `on_disconnect: cancel` are ending already.
         await serving.runs.finish()

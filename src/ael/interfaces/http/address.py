@@ -10,6 +10,9 @@ import msgspec
 from ael.errors import ConfigInvalid, Problem
 from ael.interfaces.http.guard import is_loopback
 
+#: Connections that the kernel keeps for us while we are busy.
+BACKLOG = 1024
+
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
     """Where and how to listen."""
@@ -37,7 +40,7 @@ def listen(address: Address) -> socket.socket:
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(where)
-            listening.listen(1024)
+            listening.listen(BACKLOG)
         except OSError:
             listening.close()
             raise

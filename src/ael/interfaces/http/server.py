@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 
 import uvicorn
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
@@ -15,7 +16,9 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from ael import __version__
-from ael.interfaces.http.address import Address
+from ael.interfaces.http.address import BACKLOG, Address
+from ael.interfaces.http.connections import Connection, HalfSent
+from ael.interfaces.http.door import Door
 from ael.interfaces.http.guard import Guard
 from ael.interfaces.http.sessions import Sessions
 from ael.interfaces.mcp.server import PRESENCE, McpServer
@@ -47,8 +50,12 @@ class HttpServer:
         names = (address.host, *address.allowed_hosts)
         manager = _manager(server)
         self._sessions = Sessions(StreamableHTTPASGIApp(manager), _MOST_SESSIONS)
+        door = Door(self._sessions, _MOST_BODY)
+        self._half_sent = HalfSent()
         config = uvicorn.Config(
-            Guard(_application(manager, self._sessions), names, PRESENCE),
+            Guard(_application(manager, door), names, PRESENCE),
+            http=partial(Connection, self._half_sent),  # type: ignore[arg-type]  # called as the class would be
+            backlog=self._half_sent.at_once,
             log_level="warning",
             lifespan="on",
             server_header=False,
@@ -65,12 +72,19 @@ class HttpServer:
     def stop(self) -> None:
         """Take no more requests, and end when those that are open have ended, or after a moment."""
         self._news.close()
+        self._half_sent.close()
         self._sessions.end_streams()
         self._server.should_exit = True
 
 
 class _Server(uvicorn.Server):
     """Leaves signals to the command, which has executions to put on record first."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn; who comes while we are busy is kept by the kernel, more than asyncio would take at once."""
+        await super().startup(sockets)
+        for listening in sockets or ():
+            listening.listen(BACKLOG)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -89,7 +103,7 @@ def _manager(server: McpServer) -> StreamableHTTPSessionManager:
     )
 
 
-def _application(manager: StreamableHTTPSessionManager, sessions: Sessions) -> Starlette:
+def _application(manager: StreamableHTTPSessionManager, door: Door) -> Starlette:
     async def health(_: Request) -> JSONResponse:
         return JSONResponse({"status": "ok", "version": __version__})
 
@@ -98,5 +112,5 @@ def _application(manager: StreamableHTTPSessionManager, sessions: Sessions) -> S
         async with manager.run():
             yield
 
-    routes = [Route(PATH, endpoint=sessions), Route("/health", endpoint=health)]
+    routes = [Route(PATH, endpoint=door), Route("/health", endpoint=health)]
     return Starlette(routes=routes, lifespan=lifespan)

@@ -8,14 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from mcp_types import RequestId
+
+from ael.app.serving.served import Presence
+from ael.interfaces.http.door import REQUEST_ID, refuse_request
 from ael.interfaces.http.guard import Application, Message, Receive, Scope, Send
+from ael.interfaces.mcp.requests import TAKEN, OpenRequests
+from ael.interfaces.mcp.server import PRESENCE
 
 _log = logging.getLogger("ael.serving")
 
 _ID = b"mcp-session-id"
+
+#: The SDK keeps a session's stream of news among its requests, under this id.
+_NEWS = "_GET_stream"
+
+
+def _requests() -> OpenRequests:
+    requests = OpenRequests()
+    requests.begin(_NEWS)
+    return requests
 
 
 @dataclass
@@ -24,6 +40,7 @@ class _Session:
     user: Any
     #: Requests under way, streams of news among them.
     open: int = 0
+    requests: OpenRequests = field(default_factory=_requests)
 
 
 class Sessions:
@@ -62,13 +79,35 @@ class Sessions:
             await self._app(scope, receive, send)
             return
         self._sessions[name] = session
+        number = scope.get(REQUEST_ID)
+        if number is not None and not session.requests.begin(number):
+            await refuse_request(400, f"{TAKEN} It is {str(number)[:60]!r}.", send)
+            return
+        app = self._stream if scope["method"] == "GET" else self._app
         session.open += 1
         try:
-            await (self._stream if scope["method"] == "GET" else self._app)(scope, receive, send)
+            await (app(scope, receive, send) if number is None else self._answer(session, number, scope, receive, send))
         finally:
             session.open -= 1
             if scope["method"] == "DELETE":
                 self._sessions.pop(name, None)
+
+    async def _answer(self, session: _Session, number: RequestId, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, and give its id back once nothing works for it: that may go on when the client has left."""
+        presence = scope[PRESENCE]
+        assert isinstance(presence, Presence)
+        give_back = partial(session.requests.end, number)
+
+        async def watch(message: Message) -> None:
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                # Before the client knows that it is answered, and may use the id again.
+                presence.when_idle(give_back)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        finally:
+            presence.when_idle(give_back)
 
     def end_streams(self) -> None:
         """End the streams of news, which would stay open for ever; calls under way get their answers."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import stat
 import threading
@@ -13,9 +12,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import anyio
 import mcp_types
 from mcp.shared._context_streams import create_context_streams
-from mcp.shared.message import SessionMessage
+from mcp.shared.dispatcher import coerce_request_id
+from mcp.shared.message import ServerMessageMetadata, SessionMessage
 
 from ael.app.serving.served import Presence
+from ael.interfaces.mcp.messages import LONGEST_METHOD, Fault, fault_of, read_message, refusal
+from ael.interfaces.mcp.requests import TAKEN, OpenRequests
 
 if TYPE_CHECKING:
     from mcp.server.lowlevel import Server
@@ -26,15 +28,18 @@ _LONGEST_LINE = 64 * 1024 * 1024
 
 _PIECE = 64 * 1024
 
-#: Answers a line that is no message, and says why.
-Refuse = Callable[[bytes, str], Awaitable[None]]
+#: Answers what is refused.
+Refuse = Callable[[bytes], Awaitable[None]]
 
 #: Messages on their way between two tasks: without, each one costs another turn of the event loop.
 _BUFFERED = 16
 
 
-async def serve_pipes(server: Server[Any], presence: Presence, wire: tuple[int, int]) -> None:
-    """Serve whoever holds the other ends of these descriptors, until they close theirs."""
+async def serve_pipes(server: Server[Any], presence: Presence, wire: tuple[int, int], requests: OpenRequests) -> None:
+    """Serve whoever holds the other ends of these descriptors, until they close theirs.
+
+    `requests` holds those that are not answered yet.
+    """
     reader = await _reader(wire[0])
     writer = await _writer(wire[1])
     inbound, received = create_context_streams[SessionMessage | Exception](_BUFFERED)
@@ -45,11 +50,11 @@ async def serve_pipes(server: Server[Any], presence: Presence, wire: tuple[int, 
             presence.leave()
             tasks.cancel_scope.cancel()
 
-        async def refuse(line: bytes, why: str) -> None:
-            await _send(writer, _refusal(line, why), gone)
+        async def refuse(answer: bytes) -> None:
+            await _send(writer, answer + b"\n", gone)
 
-        tasks.start_soon(_read, reader, inbound, presence, refuse)
-        tasks.start_soon(_write, writer, outbound, gone)
+        tasks.start_soon(_read, reader, inbound, presence, refuse, requests)
+        tasks.start_soon(_write, writer, outbound, gone, requests)
         await server.run(received, sent, server.create_initialization_options())
         tasks.cancel_scope.cancel()
 
@@ -102,6 +107,8 @@ async def _writer(descriptor: int) -> asyncio.StreamWriter | _FileWriter:
     if not _is_pipe(descriptor):
         return _FileWriter(sink)
     transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, sink)
+    # What is drained has been written: an answer counts as given then, and we may end.
+    transport.set_write_buffer_limits(0)
     return asyncio.StreamWriter(transport, protocol, None, loop)
 
 
@@ -118,53 +125,58 @@ async def _read(
     inbound: ContextSendStream[SessionMessage | Exception],
     presence: Presence,
     refuse: Refuse,
+    requests: OpenRequests,
 ) -> None:
     async with inbound:
         while True:
+            is_last = False
             try:
                 line = await reader.readuntil(b"\n")
             except asyncio.IncompleteReadError as error:
                 # A last line may lack its end.
-                if error.partial.strip():
-                    await inbound.send(await _message(error.partial, refuse))
-                presence.leave()
-                return
+                line, is_last = error.partial, True
             except asyncio.LimitOverrunError as error:
                 await _skip_line(reader, error.consumed)
-                await refuse(b"", f"a message is longer than {_LONGEST_LINE} bytes")
+                await refuse(refusal(mcp_types.PARSE_ERROR, f"a message is longer than {_LONGEST_LINE} bytes"))
                 continue
-            if not line.isspace():
-                await inbound.send(await _message(line, refuse))
+            if line.strip():
+                message = await _message(line, refuse, requests)
+                if message is not None:
+                    await inbound.send(message)
+            if is_last:
+                presence.leave()
+                return
 
 
-async def _message(line: bytes, refuse: Refuse) -> SessionMessage | Exception:
+async def _message(line: bytes, refuse: Refuse, requests: OpenRequests) -> SessionMessage | None:
+    """Return the message of a line; None for one that was refused."""
     try:
-        return SessionMessage(
-            mcp_types.jsonrpc_message_adapter.validate_json(line.decode("utf-8", "replace"), by_name=False)
-        )
-    except ValueError as error:
-        await refuse(line, "this is no message of JSON-RPC 2.0, or holds what strict JSON cannot")
-        return error
+        message = mcp_types.jsonrpc_message_adapter.validate_json(line.decode("utf-8", "replace"), by_name=False)
+    except ValueError:
+        message = None
+    # The SDK takes a request whose id is none for a notification, and its sender waits for ever.
+    if message is None or (isinstance(message, mcp_types.JSONRPCNotification) and b'"id"' in line):
+        fault = fault_of(line) if message is None else read_message(line)
+        if isinstance(fault, Fault):
+            if not fault.may_be_answer:
+                await refuse(fault.answer())
+            return None
+    if not isinstance(message, mcp_types.JSONRPCRequest):
+        return None if message is None else SessionMessage(message)
+    if len(message.method) > LONGEST_METHOD:
+        why = f"Invalid request: 'method' is longer than {LONGEST_METHOD} characters"
+        await refuse(refusal(mcp_types.INVALID_REQUEST, why, message.id))
+        return None
+    number = coerce_request_id(message.id)
+    if not requests.begin(number):
+        # Under the id itself it would be taken for the answer to the other one.
+        await refuse(refusal(mcp_types.INVALID_REQUEST, f"{TAKEN} It is {str(message.id)[:60]!r}."))
+        return None
 
+    async def unanswered() -> None:
+        requests.end(number)
 
-def _refusal(line: bytes, why: str) -> bytes:
-    """Return the answer to what is no message, under its id where that can be made out: somebody may wait for it.
-
-    It is empty where the line may be an answer itself: two who answer each other's answers never end.
-    """
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
-        return _refused(None, mcp_types.PARSE_ERROR, why)
-    if isinstance(found, dict) and "method" not in found:
-        return b""
-    given = found.get("id") if isinstance(found, dict) else None
-    number = given if isinstance(given, str | int) and not isinstance(given, bool) else None
-    return _refused(number, mcp_types.INVALID_REQUEST, why)
-
-
-def _refused(number: str | int | None, code: int, why: str) -> bytes:
-    return json.dumps({"jsonrpc": "2.0", "id": number, "error": {"code": code, "message": why}}).encode() + b"\n"
+    return SessionMessage(message, ServerMessageMetadata(on_request_unanswered=unanswered))
 
 
 async def _skip_line(reader: asyncio.StreamReader, consumed: int) -> None:
@@ -185,11 +197,15 @@ async def _write(
     writer: asyncio.StreamWriter | _FileWriter,
     outbound: ContextReceiveStream[SessionMessage],
     gone: Callable[[], None],
+    requests: OpenRequests,
 ) -> None:
     async with outbound:
         async for sent in outbound:
-            line = sent.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
+            message = sent.message
+            line = message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
             await _send(writer, line, gone)
+            if isinstance(message, mcp_types.JSONRPCResponse | mcp_types.JSONRPCError) and message.id is not None:
+                requests.end(coerce_request_id(message.id))
 
 
 async def _send(writer: asyncio.StreamWriter | _FileWriter, line: bytes, gone: Callable[[], None]) -> None:

@@ -18,6 +18,7 @@ from mcp.server.models import InitializationOptions
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, SERVER_INFO_META_KEY, methods
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
 
 from ael import __version__
 from ael.app.serving.names import WORKFLOW
@@ -26,6 +27,7 @@ from ael.app.serving.served import Caller, Presence, ServedTool
 from ael.app.serving.serving import Serving
 from ael.errors import AelError, ToolUnavailable
 from ael.interfaces.mcp.listing import Listing, Spelling
+from ael.interfaces.mcp.messages import explain_params
 from ael.interfaces.mcp.news import News
 from ael.interfaces.mcp.progress import Relay
 from ael.interfaces.mcp.results import result_of
@@ -39,6 +41,9 @@ _UNPRINTABLE = re.compile(r"[^A-Za-z0-9._ -]+")
 
 #: Where the ASGI scope of a request holds its `Presence`.
 PRESENCE = "ael.presence"
+
+#: Methods that are answered here, and those that need no session.
+_OURS, _BEFORE_SESSIONS = frozenset({"tools/call", "tools/list"}), frozenset({"initialize", "ping"})
 
 _Context = ServerRequestContext[Any, Any]
 
@@ -108,18 +113,33 @@ class McpServer(Server[Any]):
     # -- tools --------------------------------------------------------------------------------------------------
 
     async def _first(self, ctx: _Context, call_next: CallNext) -> HandlerResult:
-        """Answer the methods of tools, and see sessions begin."""
-        if ctx.method == "notifications/initialized":
-            self.news.welcome(ctx.session)
-        if ctx.request_id is None or ctx.method not in {"tools/call", "tools/list"}:
+        """Answer the methods of tools, see sessions begin, and say what is wrong with parameters."""
+        if ctx.request_id is None:
+            if ctx.method == "notifications/initialized":
+                self.news.welcome(ctx.session)
             return await call_next(ctx)
-        is_modern = ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
-        if not is_modern and ctx.session.client_params is None:
-            raise MCPError(INVALID_PARAMS, "Invalid request parameters", "the session is not initialized yet")
+        if ctx.method not in _BEFORE_SESSIONS and not self._is_open(ctx):
+            raise MCPError(INVALID_PARAMS, "the session is not initialized yet: send 'initialize' first")
+        with self._presence_of(ctx).answering():
+            try:
+                return await (self._answer if ctx.method in _OURS else call_next)(ctx)
+            except ValidationError as error:
+                wrong = explain_params(error, ctx.params)
+                message = f"Invalid request parameters: {'; '.join(wrong)}. Send {ctx.method} as MCP defines it"
+                raise MCPError(INVALID_PARAMS, f"{message} in {ctx.protocol_version}.", {"problems": wrong}) from error
+
+    def _is_open(self, context: _Context) -> bool:
+        """Return whether a request may be answered: in the handshake era only after the handshake."""
+        if context.protocol_version in MODERN_PROTOCOL_VERSIONS or context.session.client_params is not None:
+            return True
+        # What nobody answers is told that first.
+        return self.get_request_handler(context.method) is None
+
+    async def _answer(self, ctx: _Context) -> dict[str, Any]:
         methods.validate_client_request(ctx.method, ctx.protocol_version, ctx.params)
         answer = self._call_tool if ctx.method == "tools/call" else self._list_tools
         result = await answer(ctx)
-        if is_modern:
+        if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
             meta = result.get("_meta") or {}
             result["_meta"] = {**meta, SERVER_INFO_META_KEY: self._stamp}
         return result

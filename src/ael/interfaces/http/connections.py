@@ -1,0 +1,131 @@
+"""Connections whose requests do not come to an end: bounded in time, in number and in memory.
+
+uvicorn limits how long a connection may be idle between two requests, and nothing else: a head or a body that trickles
+in would hold its descriptor, and what came of it, for ever. Its `limit_concurrency` refuses the next client instead,
+and so lets whoever opens connections and says nothing lock out everybody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+from typing import Any
+
+import h11
+from uvicorn.config import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+_log = logging.getLogger("ael.serving")
+
+#: Seconds in which the head of a request has to arrive, and its body after that.
+_HEAD, _BODY = 20.0, 120.0
+
+#: Half-sent requests, and the bytes that came of all of them.
+_MOST, _MOST_BYTES = 1000, 256 * 1024 * 1024
+
+_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+
+
+class HalfSent:
+    """The connections that owe us the rest of a request; for one too many, the oldest of them is closed."""
+
+    def __init__(self, head_seconds: float = _HEAD, body_seconds: float = _BODY) -> None:
+        self.head_seconds = head_seconds
+        self.body_seconds = body_seconds
+        # Half of the descriptors is left to those who are served, to servers and to files.
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._most = _MOST if soft == resource.RLIM_INFINITY else min(_MOST, soft // 2)
+        #: New connections that may be taken at once: some more are, before any of the old ones is really closed.
+        self.at_once = max(1, self._most // 8)
+        #: With the bytes that came of each, the oldest first.
+        self._bytes: dict[Connection, int] = {}
+        self._sum = 0
+        self._told = False
+
+    def add(self, connection: Connection, came: int) -> None:
+        """Note what came of a request that is not whole yet."""
+        self._bytes[connection] = self._bytes.get(connection, 0) + came
+        self._sum += came
+        while self._bytes and (len(self._bytes) > self._most or self._sum > _MOST_BYTES):
+            oldest = next(iter(self._bytes))
+            if not self._told:
+                self._told = True
+                _log.warning("too much is half sent over HTTP: the requests that are unfinished for longest are closed")
+            oldest.give_up()
+
+    def close(self) -> None:
+        """Wait for no request any more."""
+        self._most, self._told = 0, True
+        for connection in tuple(self._bytes):
+            connection.give_up()
+
+    def discard(self, connection: Connection) -> None:
+        """Forget a connection whose request is whole, or which is gone."""
+        self._sum -= self._bytes.pop(connection, 0)
+
+
+class Connection(H11Protocol):
+    """One connection of uvicorn's, which has to say what it wants within some time."""
+
+    def __init__(
+        self,
+        half_sent: HalfSent,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._half_sent = half_sent
+        #: What the client owes: the state of h11 in which the time began.
+        self._owes: type[h11.IDLE | h11.SEND_BODY] | None = None
+        self._patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        """See `asyncio.Protocol`."""
+        super().connection_made(transport)
+        self._look(0)
+
+    def data_received(self, data: bytes) -> None:
+        """See `asyncio.Protocol`."""
+        super().data_received(data)
+        self._look(len(data))
+
+    def handle_events(self) -> None:
+        """See uvicorn: called for what came, and for what came too early once it may be looked at."""
+        super().handle_events()
+        self._look(0)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.Protocol`."""
+        self._expect(None)
+        super().connection_lost(exc)
+
+    def give_up(self) -> None:
+        """Close a connection that does not say all that it wants."""
+        self._expect(None)
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or not cycle.response_started or cycle.response_complete:
+            self.transport.write(_TOO_SLOW)
+        self.transport.close()
+
+    def _look(self, came: int) -> None:
+        """Start the time anew where the client owes something else than before."""
+        state = self.conn.their_state
+        owes = state if state in {h11.IDLE, h11.SEND_BODY} and not self.transport.is_closing() else None
+        if owes is not self._owes:
+            self._expect(owes)
+        if owes is not None:
+            self._half_sent.add(self, came)
+
+    def _expect(self, owes: type[h11.IDLE | h11.SEND_BODY] | None) -> None:
+        self._owes = owes
+        self._half_sent.discard(self)
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        if owes is not None:
+            seconds = self._half_sent.head_seconds if owes is h11.IDLE else self._half_sent.body_seconds
+            self._patience = self.loop.call_later(seconds, self.give_up)

@@ -1,0 +1,89 @@
+"""Messages that `ael serve` refuses: it says what is wrong, where, and what to do, in the words of the protocol."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx2
+import pytest
+
+BATCH = [{"jsonrpc": "2.0", "id": n, "method": "ping"} for n in (1, 2)]
+HEADERS = {"Content-Type": "application/json"}
+
+#: What must not be told to anybody: words of libraries, and what a client itself has sent.
+STRANGE = ("pydantic", "JSONRPC", "errors.", "type=", "Params", "msgspec", "Traceback", "y" * 300)
+
+REFUSED: list[tuple[Any, int | str | None, str]] = [
+    (BATCH, None, "a batch of messages is not part of MCP, send each by itself"),
+    (7, None, "a message is an object"),
+    ({"jsonrpc": "1.0", "id": 1, "method": "ping"}, 1, "'jsonrpc' must be \"2.0\""),
+    ({"jsonrpc": "2.0", "id": None, "method": "ping"}, None, "'id' must be a string or a whole number"),
+    ({"jsonrpc": "2.0", "id": [1], "method": "ping"}, None, "'id' must be a string or a whole number"),
+    ({"jsonrpc": "2.0", "id": "a", "method": "ping", "params": [1]}, "a", "'params' must be an object"),
+    ({"jsonrpc": "2.0", "id": "a", "method": "y" * 9000}, "a", "'method' is longer than 200 characters"),
+]
+
+PARAMS: list[tuple[str, dict[str, Any], list[str]]] = [
+    ("tools/call", {}, ["params.name is missing"]),
+    ("tools/call", {"name": 7, "arguments": "y" * 9000}, ["params.name must be a string", "arguments must be an obj"]),
+    ("tools/call", {"name": "x", "_meta": {"progressToken": [["y" * 9000]]}}, ["params._meta.progressToken must be"]),
+    ("tools/list", {"cursor": ["y" * 9000]}, ["params.cursor must be a string"]),
+    ("resources/read", {"url": "ael://workflows/x"}, ["params.uri is missing"]),
+    ("resources/read", {"uri": {"y" * 9000: 1}}, ["params.uri must be a"]),
+]
+
+
+@pytest.mark.parametrize("era", ["handshake", "modern"])
+async def test_what_is_no_message_is_refused_in_words_of_the_protocol_over_http(project, era: str) -> None:
+    async with project.over_http() as url, httpx2.AsyncClient() as client:
+        headers, envelope = await project.opened(client, url, era)
+        for sent, number, wrong in REFUSED:
+            answer = await client.post(url, json=sent, headers={**headers, "Mcp-Method": "ping"})
+            assert answer.status_code == 400
+            assert answer.json()["id"] == number
+            told(answer.json()["error"], -32600, [wrong, "Send one object such as"])
+        broken = await client.post(url, content=b'{"jsonrpc": "2.0", "id": 1,', headers={**headers, **HEADERS})
+        assert broken.status_code == 400
+        told(broken.json()["error"], -32700, ["Parse error"])
+        for method, params, why in PARAMS:
+            name = params.get("name", params.get("uri"))
+            more = {"Mcp-Method": method} | ({"Mcp-Name": name} if isinstance(name, str) else {})
+            sealed = {**params, "_meta": {**envelope, **params.get("_meta", {})}} if envelope else params
+            body = {"jsonrpc": "2.0", "id": 3, "method": method, "params": sealed}
+            answer = await client.post(url, json=body, headers={**headers, **more})
+            error = message_of(answer)["error"]
+            if error["code"] != -32020:
+                # Of what the header repeats, the modern era says that first.
+                told(error, -32602, [*why, f"Send {method} as MCP defines it in 20"])
+    assert "Traceback" not in project.errors
+
+
+async def test_what_is_no_message_is_refused_in_words_of_the_protocol_over_stdio(project) -> None:
+    async with project.raw() as raw:
+        for sent, number, wrong in REFUSED:
+            raw.running.stdin.write(json.dumps(sent).encode() + b"\n")
+            answer = await raw.read()
+            assert answer["id"] == number
+            told(answer["error"], -32600, [wrong])
+        for method, params, why in PARAMS:
+            told((await raw.ask(method, params))["error"], -32602, [*why, f"Send {method} as MCP defines it in 2025"])
+    async with project.process() as running:
+        running.stdin.write(b'{"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}\n')
+        told(json.loads(await running.stdout.readline())["error"], -32602, ["send 'initialize' first"])
+
+
+def message_of(answer: httpx2.Response) -> dict[str, Any]:
+    """Return the last message of an answer, which is JSON or a stream of events."""
+    lines = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith(("{", "data: {"))]
+    found: dict[str, Any] = json.loads(lines[-1])
+    return found
+
+
+def told(error: dict[str, Any], code: int, words: list[str]) -> None:
+    """Check that an error says this, and nothing that is not the reader's business."""
+    assert error["code"] == code, error
+    for one in words:
+        assert one in error["message"], error
+    assert all(one not in json.dumps(error) for one in STRANGE), error
+    assert len(error["message"]) < 400
