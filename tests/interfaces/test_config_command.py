@@ -286,6 +286,17 @@ def test_passwords_in_urls_and_behind_options_are_left_out_and_no_server_costs_a
             "args": ["--password", "swordfish", "--token=swordfish", "postgres://me:swordfish@h/db", "--path", "/a"],
             "env": {"DATABASE_URL": "mysql://me:swordfish@h/db", "PROXY": "http://proxy:8080"},
         },
+        "worded": {
+            "command": "docker run --api-key swordfish",
+            "args": [
+                "-e",
+                "A_TOKEN=swordfish",
+                "--header",
+                "Authorization: Bearer swordfish",
+                '{"apiKey": "swordfish"}',
+            ],
+        },
+        "listed": {"command": ["x", "--secret", "swordfish", "y"]},
         "keyed": {"url": "https://h/mcp?api_key=swordfish1"},
         "named": {"url": "https://me:swordfish@h/mcp"},
         "odd": {"url": "https://h/mcp", "headers": {"not a name": "x"}},
@@ -298,6 +309,10 @@ def test_passwords_in_urls_and_behind_options_are_left_out_and_no_server_costs_a
     assert "args: [--password, '${DB_PASSWORD}', '--token=${DB_TOKEN}', '${DB_SECRET}', --path, /a]\n" in text
     assert "DATABASE_URL: ${DB_DATABASE_URL}\n        PROXY: http://proxy:8080\n" in text
     assert "url: ${KEYED_URL}\n    good:\n" in text
+    assert "command: \"'docker run --api-key ${WORDED_API_KEY}'\"\n" in text
+    for word in ("A_TOKEN=${WORDED_A_TOKEN}", "Authorization: Bearer ${WORDED_AUTHORIZATION}", "${WORDED_APIKEY}"):
+        assert word in text
+    assert "command: x --secret '${LISTED_SECRET}' y\n" in text
     assert "named  skipped  its url holds a name or a password" in done.stdout
     assert "odd  skipped  the header 'not a name' cannot be sent" in done.stdout
     # What is wrong already is told before anything is taken over.

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ael.errors import AelError, ParamInvalid
+from ael.observe.masking import Masker
 from ael.tools import CallContext, ToolCallEnded, ToolCallStarted, ToolInfo, ToolRef
 from ael.tools.catalog import ToolCatalog
 from ael.tools.gateway import IDEMPOTENCY_KEY, Gateway
@@ -225,6 +226,21 @@ async def test_the_names_of_a_server_that_is_down_stay_its_own(tmp_path: Path) -
     for file in seen.iterdir():
         file.write_text("{")
     assert await called(one=hostile("exit")) is None
+
+
+def test_what_two_processes_see_at_once_is_kept_of_both_and_without_secrets(tmp_path: Path) -> None:
+    masker = Masker(["w0rd-one"])
+    first, second = LastSeen(tmp_path / "seen"), LastSeen(tmp_path / "seen", masker=masker)
+    # Each has looked before the other writes.
+    assert not first.offered("two", "b")
+    assert not second.offered("one", "a")
+    first.keep("one", ["a"])
+    second.keep("two/../x", ["b", "b_w0rd-one"])
+    later = LastSeen(tmp_path / "seen", masker=masker)
+    assert later.offered("one", "a")
+    assert later.offered("two/../x", "b_w0rd-one")
+    assert not later.offered("two/../x", "b_another")
+    assert "w0rd" not in "".join(file.read_text() for file in (tmp_path / "seen").iterdir())
 
 
 async def test_progress_is_told_in_order_while_the_call_runs(serve) -> None:

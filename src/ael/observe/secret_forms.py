@@ -32,22 +32,20 @@ SECRET_KEYS = frozenset({"env", "headers", "auth"})
 SHORTEST_NAMED, SHORTEST_SECRET = 4, 8
 
 #: Names of variables, headers, options and keys whose values are secrets.
-_SECRET_NAME = re.compile(
-    r"token(?!iz)|secret|passw|passphrase|passcode|pwd|credential|authorization|bearer|cookie|signature"
+_TELLING = (
+    r"(?i)token(?!iz)|secret|passw|passphrase|passcode|pwd|credential|authorization|bearer|cookie|signature"
     r"|api[-_.]?key|access[-_.]?key|private[-_.]?key"
-    r"|(^|[-_.])(auth|key|pat|sig|pass|jwt|hmac)$|(?-i:[a-z](Auth|Key|Pat|Sig|Pass)$)",
-    re.IGNORECASE,
+    r"|(^|[-_.])(auth|key|pat|sig|pass|jwt|hmac)$|(?-i:[a-z](Auth|Key|Pat|Sig|Pass)$)"
 )
 #: Names that only sound like them.
-_NO_SECRET_NAME = re.compile(
-    r"^no[-_]|(file|path|dir|url|uri|host|endpoint|name|id|type|timeout|limit|count|budget|mode|size|ttl|length|version"
-    r"|enabled)s?$",
-    re.IGNORECASE,
+_NOT_TELLING = (
+    r"(?i)^no[-_]|(file|path|dir|url|uri|host|endpoint|name|id|type|timeout|limit|count|budget|mode|size|ttl|length"
+    r"|version|enabled)s?$"
 )
 #: Names whose values are secrets even where they are numbers.
-_NEVER_A_NUMBER = re.compile(r"passw|passphrase|passcode|pwd|secret|credential|api[-_.]?key", re.IGNORECASE)
+_NEVER_A_NUMBER = r"(?i)passw|passphrase|passcode|pwd|secret|credential|api[-_.]?key"
 #: What a URL's query says besides.
-_QUERY_NAME = re.compile(r"code|k|pw", re.IGNORECASE)
+_QUERY_NAME = r"(?i)code|k|pw"
 
 #: Forms that providers give to their keys, and those of JWT and PEM.
 _FORMS = (
@@ -75,16 +73,18 @@ _YAML_OPTION = r"""\s*(?:-\s+)?["']?(-{1,2}[A-Za-z][\w.-]*)["']?,?\s*"""
 #: A longer line of a broken file is not looked at, nor shown.
 _LONGEST_LINE = 20_000
 #: What stands before a credential in a header.
-_SCHEME = re.compile(r"\s*(?:bearer|basic|token|apikey|digest)\s+", re.IGNORECASE)
+_SCHEME = r"(?i)\s*(?:bearer|basic|token|apikey|digest)\s+"
 #: What a shell would run: that is code, and a lock file has to show it.
-_CODE = re.compile(r"\$\(|`")
+_CODE = r"\$\(|`"
 #: Options whose value is a program.
 _TAKES_CODE = frozenset({"-c", "-lc", "-ic", "-ec", "--command", "--eval"})
 #: Settings rather than secrets, whatever their names.
-_NO_SECRET = re.compile(r"\d{1,12}|true|false|yes|no|on|off|none|null", re.IGNORECASE)
-_NUMBER = re.compile(r"\d{4,12}")
-_LONG_WORD = re.compile(r"[A-Za-z0-9+/=_.~-]{24,}")
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_SETTING = r"(?i)\d{1,12}|true|false|yes|no|on|off|none|null"
+_NUMBER = r"\d{4,12}"
+_LONG_WORD = r"[A-Za-z0-9+/=_.~-]{24,}"
+_UUID = r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+#: A part of a URL's path, or a value of its query.
+_URL_PART = r"(?:/|[?&#]([^=&#/?]{0,80})=)([^/?&#=]+)"
 #: Stands for each character of a reference; nobody writes it.
 _OPAQUE = "\ue000"
 
@@ -214,7 +214,7 @@ def literal_of(value: str) -> str:
 def names_secret(name: str) -> bool:
     """Say whether what has such a name is a secret."""
     bare = name.lstrip("-")
-    return bool(_SECRET_NAME.search(bare)) and not _NO_SECRET_NAME.search(bare)
+    return bool(_pattern(_TELLING).search(bare)) and not _pattern(_NOT_TELLING).search(bare)
 
 
 def variable_name(written: str) -> str:
@@ -245,7 +245,7 @@ def mask_source(line: str, above: str = "") -> str:
         return ""
     end = len(line.rstrip())
     spans = [*_in_text(line), *_named(line, _NAME, _YAML_VALUE)]
-    spans += [(*found.span(), "") for found in _LONG_WORD.finditer(line) if _is_random(found[0])]
+    spans += [(*found.span(), "") for found in _pattern(_LONG_WORD).finditer(line) if _is_random(found[0])]
     key, option = _pattern(_YAML_KEY).match(line), _pattern(_YAML_OPTION).fullmatch(above)
     if key is not None and names_secret(key[1]):
         spans.append((key.end(), end, key[1]))
@@ -259,7 +259,7 @@ def mask_source(line: str, above: str = "") -> str:
 
 @cache
 def _pattern(source: str) -> re.Pattern[str]:
-    """Return a pattern; made late, since a workflow without a configuration needs none."""
+    """Return a pattern; made late, since who has no configuration needs none."""
     return re.compile(source)
 
 
@@ -281,17 +281,17 @@ def _counts(region: Region) -> bool:
 
 def _is_setting(value: str, name: str) -> bool:
     """Say whether a value is a number or a switch, whatever its name; a password may be a number."""
-    if _NUMBER.fullmatch(value) and _NEVER_A_NUMBER.search(name):
+    if _pattern(_NUMBER).fullmatch(value) and _pattern(_NEVER_A_NUMBER).search(name):
         return False
-    return bool(_NO_SECRET.fullmatch(value))
+    return bool(_pattern(_SETTING).fullmatch(value))
 
 
 def _credential(shadow: str, start: int, end: int, name: str) -> list[_Span]:
     """Return the span of a value that something names: without the scheme of a header, of which alone is none."""
-    scheme = _SCHEME.match(shadow, start, end)
+    scheme = _pattern(_SCHEME).match(shadow, start, end)
     if scheme is not None:
         start = scheme.end()
-    elif _SCHEME.fullmatch(f"{shadow[start:end]} "):
+    elif _pattern(_SCHEME).fullmatch(f"{shadow[start:end]} "):
         return []
     return [(start, end, name)] if shadow[start:end].strip() else []
 
@@ -393,7 +393,7 @@ def _named(shadow: str, names: str, values: str) -> Iterator[_Span]:
         if value is not None and value.lastindex is not None:
             start, end = value.span(value.lastindex)
             at = max(at, end)
-            if not _CODE.search(shadow, start, end):
+            if not _pattern(_CODE).search(shadow, start, end):
                 yield from _credential(shadow, start, end, name[1].lstrip("-"))
 
 
@@ -404,10 +404,10 @@ def _in_url(shadow: str) -> Iterator[_Span]:
     own = _pattern(_USERINFO).match(rest)
     if own is not None and own[1]:
         yield start, start + own.end(1), "url"
-    for found in re.finditer(r"(?:/|[?&#]([^=&#/?]{0,80})=)([^/?&#=]+)", rest):
+    for found in _pattern(_URL_PART).finditer(rest):
         value = found[2].replace(_OPAQUE, "")
-        named = found[1] is not None and bool(_QUERY_NAME.fullmatch(found[1]))
-        if named or (_is_random(value) and not _UUID.fullmatch(value)):
+        named = found[1] is not None and bool(_pattern(_QUERY_NAME).fullmatch(found[1]))
+        if named or (_is_random(value) and not _pattern(_UUID).fullmatch(value)):
             yield start + found.start(2), start + found.end(2), found[1] or "url"
 
 
@@ -418,7 +418,7 @@ def _is_token(user: str) -> bool:
 
 def _is_random(word: str) -> bool:
     """Say whether a text is one long word of letters and digits that no person would write."""
-    found = _LONG_WORD.fullmatch(word.strip())
+    found = _pattern(_LONG_WORD).fullmatch(word.strip())
     if found is None or word.count("/") > 1:
         return False
     kinds = (any(map(str.isdigit, word)), any(map(str.islower, word)), any(map(str.isupper, word)))
