@@ -9,6 +9,7 @@ import msgspec
 from native_tools import confined
 from native_tools.data_check import check, may_take_long
 from native_tools.environment import Environment
+from native_tools.parameters import whole
 from native_tools.schemas import SchemaUnusable
 from native_tools.tool import READS, Arguments, Result, Tool, ToolError, closed
 
@@ -37,13 +38,7 @@ VALIDATE = Tool(
         ("data", "schema"),
         data={"description": "The value to check: any JSON."},
         schema={"type": ["object", "boolean"], "description": "The JSON Schema (draft 2020-12 unless it says so)."},
-        max_errors={
-            "type": "integer",
-            "minimum": 1,
-            "maximum": 1000,
-            "default": _MOST_VIOLATIONS,
-            "description": "How many violations are listed at most; all are counted.",
-        },
+        max_errors=whole(1, 1000, "How many violations are listed at most; all are counted.", default=_MOST_VIOLATIONS),
     ),
     output_schema=closed(
         ("valid", "errors", "error_count"),

@@ -10,6 +10,7 @@ import re
 from native_tools import confined
 from native_tools.environment import Environment
 from native_tools.file_contents import MOST_BYTES, read_part
+from native_tools.parameters import choice, switch, whole
 from native_tools.tool import READS, Arguments, Result, Schema, Tool, ToolError, closed
 from native_tools.workspace import open_workspace
 
@@ -95,11 +96,7 @@ async def _extract_structured(arguments: Arguments, environment: Environment) ->
 
 _DOCUMENT: dict[str, Schema] = {
     "content": {"type": "string", "maxLength": 12 * 1024 * 1024, "description": "The document itself."},
-    "encoding": {
-        "enum": ["utf-8", "base64"],
-        "default": "utf-8",
-        "description": "How `content` is written: as text, or as base64 of its bytes.",
-    },
+    "encoding": choice(("utf-8", "base64"), "utf-8", "How `content` is written: as text, or as base64 of its bytes."),
     "path": {
         "type": "string",
         "minLength": 1,
@@ -124,13 +121,7 @@ TEXT = Tool(
             "description": "HTML: only within what this CSS selector finds.",
         },
         pages={"type": "string", "maxLength": 20, "description": "PDF: only this page, or this range: `3`, `1-10`."},
-        max_chars={
-            "type": "integer",
-            "minimum": 1,
-            "maximum": _MOST_CHARS,
-            "default": 1_000_000,
-            "description": "How many characters at most.",
-        },
+        max_chars=whole(1, _MOST_CHARS, "How many characters at most.", default=1_000_000),
     ),
     output_schema=closed(
         ("text", "format", "title", "page_count", "truncated"),
@@ -148,13 +139,13 @@ _FIELD = closed(
     ("select",),
     select={"type": "string", "minLength": 1, "maxLength": 1000, "description": "A CSS selector, or a JMESPath."},
     attribute={"type": "string", "maxLength": 200, "description": "HTML: this attribute instead of the text."},
-    all={"type": "boolean", "default": False, "description": "All that is found, as a list, instead of the first."},
-    required={"type": "boolean", "default": False, "description": "Fail where nothing is found."},
-    type={
-        "enum": ["text", "number", "integer", "html"],
-        "default": "text",
-        "description": "What becomes of a text: itself, the first number in it, or (HTML) its markup.",
-    },
+    all=switch(False, "All that is found, as a list, instead of the first."),
+    required=switch(False, "Fail where nothing is found."),
+    type=choice(
+        ("text", "number", "integer", "html"),
+        "text",
+        "What becomes of a text: itself, the first number in it, or (HTML) its markup.",
+    ),
 )
 
 STRUCTURED = Tool(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from native_tools.environment import Environment
 from native_tools.file_contents import MOST_BYTES, read_file, write_file
 from native_tools.file_trees import delete, list_directory
+from native_tools.parameters import choice, switch, whole
 from native_tools.tool import READS, Arguments, Hints, Result, Run, Schema, Tool, closed
 
 #: A second append adds once more, a second delete fails: after a crash neither is repeated unasked.
@@ -42,24 +43,11 @@ READ = Tool(
     input_schema=closed(
         ("path",),
         path=_PATH,
-        encoding={
-            "enum": ["utf-8", "latin-1", "base64"],
-            "default": "utf-8",
-            "description": "How the bytes become text; base64 for files that are none.",
-        },
-        offset={
-            "type": "integer",
-            "minimum": 0,
-            "maximum": 2**62,
-            "default": 0,
-            "description": "The byte to begin at.",
-        },
-        length={
-            "type": "integer",
-            "minimum": 1,
-            "maximum": MOST_BYTES,
-            "description": "How many bytes to read at most; without it the whole file.",
-        },
+        encoding=choice(
+            ("utf-8", "latin-1", "base64"), "utf-8", "How the bytes become text; base64 for files that are none."
+        ),
+        offset=whole(0, 2**62, "The byte to begin at.", default=0),
+        length=whole(1, MOST_BYTES, "How many bytes to read at most; without it the whole file."),
     ),
     output_schema=closed(
         ("path", "content", "size", "next_offset"),
@@ -83,21 +71,13 @@ WRITE = Tool(
         ("path", "content"),
         path=_PATH,
         content={"type": "string", "description": "The text, or bytes as base64."},
-        encoding={
-            "enum": ["utf-8", "latin-1", "base64"],
-            "default": "utf-8",
-            "description": "How the text becomes bytes.",
-        },
-        mode={
-            "enum": ["overwrite", "create", "append"],
-            "default": "overwrite",
-            "description": "create: fail where there is such a file; append: write at its end, making it if need be.",
-        },
-        create_directories={
-            "type": "boolean",
-            "default": True,
-            "description": "Make the directories of the path that are missing.",
-        },
+        encoding=choice(("utf-8", "latin-1", "base64"), "utf-8", "How the text becomes bytes."),
+        mode=choice(
+            ("overwrite", "create", "append"),
+            "overwrite",
+            "create: fail where there is such a file; append: write at its end, making it if need be.",
+        ),
+        create_directories=switch(True, "Make the directories of the path that are missing."),
     ),
     output_schema=closed(
         ("path", "size", "created"),
@@ -118,20 +98,14 @@ LIST = Tool(
     ),
     input_schema=closed(
         path={**_PATH, "default": ".", "description": f"{_PATH['description']} `.` is the workspace."},
-        recursive={"type": "boolean", "default": False, "description": "Also what is in its directories."},
+        recursive=switch(False, "Also what is in its directories."),
         pattern={
             "type": "string",
             "minLength": 1,
             "maxLength": 256,
             "description": "Only these: `*.csv` by the last name, `reports/**/*.csv` by the path below `path`.",
         },
-        limit={
-            "type": "integer",
-            "minimum": 1,
-            "maximum": 10_000,
-            "default": 1000,
-            "description": "How many entries at most.",
-        },
+        limit=whole(1, 10_000, "How many entries at most.", default=1000),
     ),
     output_schema=closed(
         ("path", "entries", "truncated", "unreadable"),
@@ -164,8 +138,8 @@ DELETE = Tool(
     input_schema=closed(
         ("path",),
         path=_PATH,
-        recursive={"type": "boolean", "default": False, "description": "Delete a directory and all that is in it."},
-        missing_ok={"type": "boolean", "default": False, "description": "Do not fail where there is nothing."},
+        recursive=switch(False, "Delete a directory and all that is in it."),
+        missing_ok=switch(False, "Do not fail where there is nothing."),
     ),
     output_schema=closed(
         ("path", "deleted"),

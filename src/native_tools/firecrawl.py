@@ -12,6 +12,7 @@ from typing import Any
 from native_tools.environment import Environment
 from native_tools.network.settings import policy_of, resolver_of, unusable
 from native_tools.network.urls import UrlInvalid, host_of, read_url
+from native_tools.parameters import choice, seconds, several, switch, whole
 from native_tools.services import Service, ask
 from native_tools.tool import Arguments, Hints, Result, Schema, Tool, ToolError, closed
 
@@ -196,13 +197,7 @@ def _milliseconds(seconds: float) -> int:
 
 
 _URL: Schema = {"type": "string", "minLength": 1, "maxLength": 16_384}
-_WITHIN: Schema = {
-    "type": "number",
-    "minimum": 1,
-    "maximum": 300,
-    "default": _TIMEOUT,
-    "description": "Seconds that Firecrawl may take.",
-}
+_WITHIN: Schema = seconds(_TIMEOUT, 300, "Seconds that Firecrawl may take.", least=1)
 _HIT: dict[str, Schema] = {
     "url": {"type": "string", "description": "Its URL."},
     "title": {"type": "string", "description": "Its title."},
@@ -216,7 +211,7 @@ SEARCH = Tool(
     input_schema=closed(
         ("query",),
         query={"type": "string", "minLength": 1, "maxLength": 500, "description": "What to search for."},
-        limit={"type": "integer", "minimum": 1, "maximum": 100, "default": 5, "description": "How many at most."},
+        limit=whole(1, 100, "How many at most.", default=5),
         sources={
             "type": "array",
             "minItems": 1,
@@ -226,7 +221,7 @@ SEARCH = Tool(
             "description": "Where to search.",
         },
         location={"type": "string", "minLength": 1, "description": "A country or place to search for, like Germany."},
-        scrape={"type": "boolean", "default": False, "description": "Whether the pages are scraped too; costs more."},
+        scrape=switch(False, "Whether the pages are scraped too; costs more."),
         timeout=_WITHIN,
     ),
     output_schema=closed(
@@ -261,13 +256,9 @@ MAP = Tool(
             "minLength": 1,
             "description": "Only URLs that have to do with this, the best first.",
         },
-        limit={"type": "integer", "minimum": 1, "maximum": 30000, "default": 1000, "description": "How many at most."},
-        include_subdomains={"type": "boolean", "default": True, "description": "Whether subdomains belong to it."},
-        sitemap={
-            "enum": ["include", "only", "skip"],
-            "default": "include",
-            "description": "Whether the site's own map is used.",
-        },
+        limit=whole(1, 30000, "How many at most.", default=1000),
+        include_subdomains=switch(True, "Whether subdomains belong to it."),
+        sitemap=choice(("include", "only", "skip"), "include", "Whether the site's own map is used."),
         timeout=_WITHIN,
     ),
     output_schema=closed(
@@ -296,11 +287,7 @@ SCRAPE = Tool(
             "default": ["markdown"],
             "description": "What to return.",
         },
-        only_main_content={
-            "type": "boolean",
-            "default": True,
-            "description": "Whether navigation, headers and footers are left out.",
-        },
+        only_main_content=switch(True, "Whether navigation, headers and footers are left out."),
         wait_for={
             "type": "number",
             "minimum": 0,
@@ -332,24 +319,17 @@ EXTRACT = Tool(
         "out of time names its job, and another call with `job_id` goes on waiting for it."
     ),
     input_schema=closed(
-        urls={
-            "type": "array",
-            "minItems": 1,
-            "maxItems": _MOST_URLS,
-            "items": _URL,
-            "description": "The pages; `/*` at the end of one means all below it.",
-        },
+        urls=several(_URL, _MOST_URLS, "The pages; `/*` at the end of one means all below it."),
         prompt={"type": "string", "minLength": 1, "description": "What to extract, in words."},
         schema={"type": "object", "description": "What to extract, as a JSON Schema."},
-        web_search={"type": "boolean", "default": False, "description": "Whether the web may be searched besides."},
+        web_search=switch(False, "Whether the web may be searched besides."),
         job_id={"type": "string", "pattern": f"^{_JOB.pattern}$", "description": "A job that was begun before."},
-        timeout={
-            "type": "number",
-            "minimum": 1,
-            "maximum": 1800,
-            "default": _EXTRACT_TIMEOUT,
-            "description": "Seconds to wait for the job; a step that waits longer needs a longer `timeout` of its own.",
-        },
+        timeout=seconds(
+            _EXTRACT_TIMEOUT,
+            1800,
+            "Seconds to wait for the job; a step that waits longer needs a longer `timeout` of its own.",
+            least=1,
+        ),
     ),
     output_schema=closed(
         ("job_id", "data"),

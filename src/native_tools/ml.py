@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 from native_tools.environment import Environment
+from native_tools.parameters import seconds, several, switch, whole
 from native_tools.services import Service, ask
 from native_tools.tool import READS_ELSEWHERE, Arguments, Result, Schema, Tool, ToolError, closed
 
@@ -115,18 +116,8 @@ _HOW: dict[str, Schema] = {
         "default": _MODEL,
         "description": "A model for embeddings that Ollama has.",
     },
-    "truncate": {
-        "type": "boolean",
-        "default": True,
-        "description": "Whether texts too long for the model are cut; if not, they are errors.",
-    },
-    "timeout": {
-        "type": "number",
-        "exclusiveMinimum": 0,
-        "maximum": 600,
-        "default": _TIMEOUT,
-        "description": "Seconds to wait; the first call loads the model.",
-    },
+    "truncate": switch(True, "Whether texts too long for the model are cut; if not, they are errors."),
+    "timeout": seconds(_TIMEOUT, 600, "Seconds to wait; the first call loads the model."),
 }
 
 EMBED = Tool(
@@ -135,19 +126,8 @@ EMBED = Tool(
     description="Turn texts into vectors whose directions tell what they mean, by a model that Ollama runs.",
     input_schema=closed(
         text={**_TEXT, "description": "A text."},
-        texts={
-            "type": "array",
-            "minItems": 1,
-            "maxItems": _MOST_TEXTS,
-            "items": _TEXT,
-            "description": "Several texts, instead of `text`.",
-        },
-        dimensions={
-            "type": "integer",
-            "minimum": 1,
-            "maximum": 65536,
-            "description": "How long the vectors are to be, where the model can choose.",
-        },
+        texts=several(_TEXT, _MOST_TEXTS, "Several texts, instead of `text`."),
+        dimensions=whole(1, 65536, "How long the vectors are to be, where the model can choose."),
         **_HOW,
     ),
     output_schema=closed(
@@ -173,13 +153,7 @@ SIMILARITY = Tool(
     input_schema=closed(
         ("text", "candidates"),
         text={**_TEXT, "description": "The text."},
-        candidates={
-            "type": "array",
-            "minItems": 1,
-            "maxItems": _MOST_TEXTS,
-            "items": _TEXT,
-            "description": "The texts that it is compared with.",
-        },
+        candidates=several(_TEXT, _MOST_TEXTS, "The texts that it is compared with."),
         **_HOW,
     ),
     output_schema=closed(

@@ -12,6 +12,7 @@ import msgspec
 
 from native_tools.environment import Environment
 from native_tools.files import in_thread
+from native_tools.parameters import choice, switch
 from native_tools.tool import READS, Arguments, Result, Schema, Tool, ToolError, closed
 
 _LONGEST = 8 * 1024 * 1024
@@ -244,15 +245,11 @@ JSON_TO_CSV = Tool(
             "description": "The rows: all objects, or all arrays.",
         },
         columns={**_COLUMNS, "description": "The columns, in order; without it all keys, as they first come."},
-        header={"type": "boolean", "default": True, "description": "Whether the first line names the columns."},
+        header=switch(True, "Whether the first line names the columns."),
         **_DIALECT,
-        line_end={"enum": ["\n", "\r\n"], "default": "\n", "description": "What ends a line."},
+        line_end=choice(("\n", "\r\n"), "\n", "What ends a line."),
         null_as={"type": "string", "maxLength": 100, "default": "", "description": "How null is written."},
-        escape_formulas={
-            "type": "boolean",
-            "default": False,
-            "description": "Put a ' before texts that a spreadsheet would run as a formula (=, +, -, @).",
-        },
+        escape_formulas=switch(False, "Put a ' before texts that a spreadsheet would run as a formula (=, +, -, @)."),
     ),
     output_schema=closed(
         ("csv", "row_count", "columns"),
@@ -276,18 +273,14 @@ CSV_TO_JSON = Tool(
         ("csv",),
         csv={"type": "string", "maxLength": _LONGEST, "description": "The table."},
         columns={**_COLUMNS, "description": "Names for the columns, instead of those of the header."},
-        header={"type": "boolean", "default": True, "description": "Whether the first line names the columns."},
+        header=switch(True, "Whether the first line names the columns."),
         **_DIALECT,
         types={
             "description": "How cells are read: text for all, infer for what each plainly is, or column → type.",
             "anyOf": [{"enum": ["text", "infer"]}, {"type": "object", "additionalProperties": _KINDS}],
             "default": "text",
         },
-        pad_short_rows={
-            "type": "boolean",
-            "default": False,
-            "description": "Fill rows that have too few cells with null; else they are an error.",
-        },
+        pad_short_rows=switch(False, "Fill rows that have too few cells with null; else they are an error."),
     ),
     output_schema=closed(
         ("rows", "row_count", "columns"),

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from native_tools.environment import Environment
+from native_tools.parameters import seconds
 from native_tools.tool import Arguments, Hints, Schema, ToolError, closed
 
 TIMEOUT = 15
@@ -30,13 +31,7 @@ TOPIC: Schema = {
     "pattern": "^[A-Za-z0-9._-]{1,249}$",
     "description": "The topic: letters, digits, dots, underscores and hyphens.",
 }
-WITHIN: Schema = {
-    "type": "number",
-    "exclusiveMinimum": 0,
-    "maximum": 300,
-    "default": TIMEOUT,
-    "description": "Seconds for the cluster to answer.",
-}
+WITHIN: Schema = seconds(TIMEOUT, 300, "Seconds for the cluster to answer.")
 PLACE: Schema = closed(
     ("partition", "offset"),
     partition={"type": "integer", "description": "The partition."},
@@ -59,7 +54,7 @@ def missing(environment: Environment) -> str:
     return ""
 
 
-def check_place(topic: str, partition: int | None, cluster: Any) -> None:  # noqa: ANN401 # aiokafka has no types
+def _check_place(topic: str, partition: int | None, cluster: Any) -> None:  # noqa: ANN401 # aiokafka has no types
     """Refuse a topic or a partition that is not there; raises `ToolError`."""
     known = cluster.topics()
     if topic not in known:
@@ -102,10 +97,13 @@ async def administering(environment: Environment) -> AsyncIterator[Any]:
 
 
 @asynccontextmanager
-async def started(client: Any) -> AsyncIterator[None]:  # noqa: ANN401 # as above
-    """Start a producer or consumer, and stop it."""
+async def at_place(client: Any, arguments: Arguments) -> AsyncIterator[None]:  # noqa: ANN401 # as above
+    """Start a producer or consumer, at a topic and perhaps a partition that are there, and stop it."""
     try:
         await client.start()
+        # Both have the same client within, by different names; a consumer's `topics()` gives names only.
+        within = client.client if hasattr(client, "client") else client._client  # noqa: SLF001 # as above
+        _check_place(arguments["topic"], arguments.get("partition"), await within.fetch_all_metadata())
         yield
     finally:
         await client.stop()

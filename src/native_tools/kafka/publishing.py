@@ -16,12 +16,12 @@ from native_tools.kafka.clusters import (
     PLACE,
     TOPIC,
     WITHIN,
-    check_place,
+    at_place,
     connection,
     missing,
     reached,
-    started,
 )
+from native_tools.parameters import choice, several
 from native_tools.tool import Arguments, Result, Schema, Tool, ToolError, closed
 
 _Encoded = tuple[bytes | None, bytes | None, list[tuple[str, bytes]], int | None]
@@ -35,11 +35,7 @@ _MESSAGE: dict[str, Schema] = {
         "description": "Headers of the message.",
     },
     "partition": {"type": "integer", "minimum": 0, "description": "The partition; chosen by the key if not given."},
-    "encoding": {
-        "enum": ["text", "base64"],
-        "default": "text",
-        "description": "base64: `value` is bytes, as base64.",
-    },
+    "encoding": choice(("text", "base64"), "text", "base64: `value` is bytes, as base64."),
 }
 
 
@@ -52,9 +48,7 @@ async def _publish(arguments: Arguments, environment: Environment) -> Result:
         raise ToolError(f"the messages have more than {MOST_BYTES} bytes; publish them in several calls.")
     async with reached(arguments, environment):
         producer = AIOKafkaProducer(**connection(environment), acks="all")
-        async with started(producer):
-            cluster = await producer.client.fetch_all_metadata()
-            check_place(topic, arguments.get("partition"), cluster)
+        async with at_place(producer, arguments):
             sent = [
                 await producer.send(topic, value, key=key, partition=partition, headers=headers)
                 for key, value, headers, partition in messages
@@ -96,13 +90,11 @@ PUBLISH = Tool(
     input_schema=closed(
         ("topic",),
         topic=TOPIC,
-        messages={
-            "type": "array",
-            "minItems": 1,
-            "maxItems": MOST_MESSAGES,
-            "items": closed(("value",), **_MESSAGE),
-            "description": "Several messages, published in this order; instead of `value`.",
-        },
+        messages=several(
+            closed(("value",), **_MESSAGE),
+            MOST_MESSAGES,
+            "Several messages, published in this order; instead of `value`.",
+        ),
         timeout=WITHIN,
         **_MESSAGE,
     ),

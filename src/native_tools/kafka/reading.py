@@ -16,12 +16,12 @@ from native_tools.kafka.clusters import (
     PLACE,
     TOPIC,
     WITHIN,
-    check_place,
+    at_place,
     connection,
     missing,
     reached,
-    started,
 )
+from native_tools.parameters import seconds, switch, whole
 from native_tools.tool import Arguments, Result, Tool, ToolError, closed
 
 _WAIT = 5
@@ -45,9 +45,7 @@ async def _consume(arguments: Arguments, environment: Environment) -> Result:
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=MOST_BYTES,
         )
-        async with started(consumer):
-            cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001 # `topics()` gives names only
-            check_place(arguments["topic"], arguments.get("partition"), cluster)
+        async with at_place(consumer, arguments):
             ends = await _begin(consumer, arguments)
             records, cut = await _collect(consumer, ends, arguments)
             if group is not None and arguments.get("commit", True) and records:
@@ -159,31 +157,15 @@ CONSUME = Tool(
         ("topic",),
         topic=TOPIC,
         group={"type": "string", "minLength": 1, "maxLength": 249, "description": "The consumer group to read as."},
-        commit={
-            "type": "boolean",
-            "default": True,
-            "description": "With a group: whether its place is moved; if not, the same messages come again.",
-        },
+        commit=switch(True, "With a group: whether its place is moved; if not, the same messages come again."),
         partition={"type": "integer", "minimum": 0, "description": "Read only this partition."},
         offset={
             "anyOf": [{"enum": ["earliest", "latest"]}, {"type": "integer", "minimum": 0}],
             "default": "earliest",
             "description": "Where to begin: earliest, latest (only what comes), or an offset of `partition`.",
         },
-        max_messages={
-            "type": "integer",
-            "minimum": 1,
-            "maximum": MOST_MESSAGES,
-            "default": 100,
-            "description": "How many messages at most.",
-        },
-        wait={
-            "type": "number",
-            "minimum": 0,
-            "maximum": 300,
-            "default": _WAIT,
-            "description": "Seconds to wait for messages when there are none.",
-        },
+        max_messages=whole(1, MOST_MESSAGES, "How many messages at most.", default=100),
+        wait=seconds(_WAIT, 300, "Seconds to wait for messages when there are none.", least=0),
         timeout=WITHIN,
     ),
     output_schema=closed(

@@ -8,6 +8,7 @@ import msgspec
 
 from native_tools.environment import Environment
 from native_tools.kafka.clusters import TIMEOUT, TOPIC, WITHIN, administering, missing, reached
+from native_tools.parameters import choice, switch, whole
 from native_tools.tool import READS_ELSEWHERE, Arguments, Hints, Result, Tool, ToolError, closed
 
 #: Error codes of the protocol.
@@ -67,7 +68,7 @@ LIST = Tool(
     title="List topics of Kafka",
     description="List the topics of the cluster, sorted by name.",
     input_schema=closed(
-        internal={"type": "boolean", "default": False, "description": "Whether Kafka's own topics are listed too."},
+        internal=switch(False, "Whether Kafka's own topics are listed too."),
         timeout=WITHIN,
     ),
     output_schema=closed(
@@ -96,20 +97,14 @@ CREATE = Tool(
     input_schema=closed(
         ("topic",),
         topic=TOPIC,
-        partitions={"type": "integer", "minimum": 1, "maximum": 1000, "default": 1, "description": "How many."},
-        replication={
-            "type": "integer",
-            "minimum": -1,
-            "maximum": 100,
-            "default": 1,
-            "description": "How many copies of each partition; -1: as the cluster is set.",
-        },
+        partitions=whole(1, 1000, "How many.", default=1),
+        replication=whole(-1, 100, "How many copies of each partition; -1: as the cluster is set.", default=1),
         config={
             "type": "object",
             "additionalProperties": {"type": ["string", "number", "boolean"]},
             "description": "Settings of the topic, like `retention.ms`.",
         },
-        if_exists={"enum": ["fail", "keep"], "default": "fail", "description": "What to do when it is there already."},
+        if_exists=choice(("fail", "keep"), "fail", "What to do when it is there already."),
         timeout=WITHIN,
     ),
     output_schema=closed(

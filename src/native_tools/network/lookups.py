@@ -13,6 +13,7 @@ from native_tools.environment import Environment
 from native_tools.network.hosts import HostInvalid, Name, read_host
 from native_tools.network.policy import Policy, Refused
 from native_tools.network.settings import policy_of, unusable
+from native_tools.parameters import choice, seconds
 from native_tools.tool import READS_ELSEWHERE, Arguments, Result, Tool, ToolError, closed
 
 if TYPE_CHECKING:
@@ -134,14 +135,8 @@ LOOKUP = Tool(
     input_schema=closed(
         ("name",),
         name={"type": "string", "minLength": 1, "maxLength": 1000, "description": "A host name; an address for PTR."},
-        type={"enum": list(_TYPES), "default": "A", "description": "Which records."},
-        timeout={
-            "type": "number",
-            "exclusiveMinimum": 0,
-            "maximum": 60,
-            "default": _TIMEOUT,
-            "description": "Seconds to wait for an answer.",
-        },
+        type=choice(_TYPES, "A", "Which records."),
+        timeout=seconds(_TIMEOUT, 60, "Seconds to wait for an answer."),
     ),
     output_schema=closed(
         ("name", "type", "status", "records", "truncated"),

@@ -14,6 +14,7 @@ from native_tools.network.addresses import Address
 from native_tools.network.hosts import Host, HostInvalid, read_host
 from native_tools.network.policy import Refused
 from native_tools.network.settings import policy_of, resolver_of, unusable
+from native_tools.parameters import seconds, whole
 from native_tools.tool import READS_ELSEWHERE, Arguments, Result, Tool, ToolError, closed
 
 _PORT = 443
@@ -135,21 +136,10 @@ PING = Tool(
     input_schema=closed(
         ("host",),
         host={"type": "string", "minLength": 1, "maxLength": 1000, "description": "A host name or an address."},
-        port={
-            "type": "integer",
-            "minimum": 1,
-            "maximum": 65535,
-            "description": f"The TCP port to connect to; {_PORT} where ICMP is not possible.",
-        },
+        port=whole(1, 65535, f"The TCP port to connect to; {_PORT} where ICMP is not possible."),
         method={"enum": ["icmp", "tcp"], "description": "How; chosen by itself where it is not given."},
-        count={"type": "integer", "minimum": 1, "maximum": 10, "default": _COUNT, "description": "How many times."},
-        timeout={
-            "type": "number",
-            "exclusiveMinimum": 0,
-            "maximum": 10,
-            "default": _TIMEOUT,
-            "description": "Seconds to wait each time.",
-        },
+        count=whole(1, 10, "How many times.", default=_COUNT),
+        timeout=seconds(_TIMEOUT, 10, "Seconds to wait each time."),
     ),
     output_schema=closed(
         ("host", "address", "method", "reachable", "sent", "received"),

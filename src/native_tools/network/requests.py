@@ -15,6 +15,7 @@ import msgspec
 from native_tools.environment import Environment
 from native_tools.network.settings import policy_of, resolver_of, unusable
 from native_tools.network.urls import Target, UrlInvalid, read_url
+from native_tools.parameters import choice, seconds, switch, whole
 from native_tools.tool import Arguments, Hints, Result, Schema, Tool, ToolError, closed
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ REQUEST = Tool(
     input_schema=closed(
         ("url",),
         url={"type": "string", "minLength": 1, "description": "A URL of http or https, without user and password."},
-        method={"enum": list(_METHODS), "default": "GET", "description": "The method."},
+        method=choice(_METHODS, "GET", "The method."),
         headers={
             "type": "object",
             "maxProperties": _MOST_HEADERS,
@@ -226,40 +227,12 @@ REQUEST = Tool(
         json={"description": "The body, any JSON; sent as application/json."},
         form=_scalars("The body, sent as application/x-www-form-urlencoded."),
         body={"type": "string", "description": "The body, text or base64; give its Content-Type by `headers`."},
-        body_encoding={
-            "enum": ["text", "base64"],
-            "default": "text",
-            "description": "base64: `body` is bytes, as base64.",
-        },
-        timeout={
-            "type": "number",
-            "exclusiveMinimum": 0,
-            "maximum": 600,
-            "default": _TIMEOUT,
-            "description": "Seconds for the whole call, redirects included.",
-        },
-        follow_redirects={
-            "type": "boolean",
-            "default": True,
-            "description": "Whether redirects are followed, up to 10.",
-        },
-        fail_on_status={
-            "type": "boolean",
-            "default": True,
-            "description": "Whether a status from 400 is an error; if not, it is a result like any other.",
-        },
-        max_bytes={
-            "type": "integer",
-            "minimum": 1,
-            "maximum": _MOST_BYTES,
-            "default": _MOST_BYTES,
-            "description": "Bytes of the answer's body at most, decoded.",
-        },
-        truncate={
-            "type": "boolean",
-            "default": False,
-            "description": "Whether a longer body is cut; if not, it is an error.",
-        },
+        body_encoding=choice(("text", "base64"), "text", "base64: `body` is bytes, as base64."),
+        timeout=seconds(_TIMEOUT, 600, "Seconds for the whole call, redirects included."),
+        follow_redirects=switch(True, "Whether redirects are followed, up to 10."),
+        fail_on_status=switch(True, "Whether a status from 400 is an error; if not, it is a result like any other."),
+        max_bytes=whole(1, _MOST_BYTES, "Bytes of the answer's body at most, decoded.", default=_MOST_BYTES),
+        truncate=switch(False, "Whether a longer body is cut; if not, it is an error."),
     ),
     output_schema=closed(
         ("status", "headers", "content_type", "body", "encoding", "size", "truncated", "url", "redirects"),
