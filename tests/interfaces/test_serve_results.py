@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from mcp.shared.exceptions import MCPError
 
 from ael.app.serving.names import safe_name
-from ael.app.serving.served import Answer
+from ael.app.serving.served import Answer, Caller, ServedTool
 from ael.errors import CodeRuntime, CodeSyntax, Location, Problem
+from ael.interfaces.mcp.listing import PAGE, Listing
 from ael.interfaces.mcp.results import result_of
+from ael.values import JSONValue
 
 
 @pytest.mark.parametrize(
@@ -57,3 +60,33 @@ def test_safe_names_are_taken_by_every_host_and_differ_where_names_differ() -> N
         assert len(name) <= 60
         assert name.replace("_", "").replace("-", "").isalnum()
         assert name.isascii()
+
+
+async def nothing(_: dict[str, JSONValue], __: Caller) -> Answer:
+    return Answer()
+
+
+@pytest.mark.parametrize("version", ["2025-11-25", "2026-07-28"])
+def test_a_long_list_comes_in_pages_that_hold_each_tool_once(version: str) -> None:
+    is_modern = version == "2026-07-28"
+    definition = {"description": "Does it.", "inputSchema": {"type": "object"}}
+    names = [f"workflow:w{number}" for number in range(2 * PAGE + 1)]
+    tools = [ServedTool(name=one, safe_name=safe_name(one), definition=definition, call=nothing) for one in names]
+    listing = Listing("safe")
+    pages = [listing.page(tools, version, None, is_modern=is_modern)]
+    while "nextCursor" in pages[-1]:
+        pages.append(listing.page(tools, version, pages[-1]["nextCursor"], is_modern=is_modern))
+    assert [len(page["tools"]) for page in pages] == [PAGE, PAGE, 1]
+    assert [tool["name"] for page in pages for tool in page["tools"]] == [safe_name(name) for name in names]
+    assert all(("ttlMs" in page) is is_modern for page in pages)
+    with pytest.raises(MCPError, match="begin again"):
+        listing.page(tools[:PAGE], version, "workflow_w1500", is_modern=is_modern)
+
+
+def test_one_malformed_definition_costs_no_other_tool() -> None:
+    good: dict[str, Any] = {"description": "Does it.", "inputSchema": {"type": "object"}}
+    found: dict[str, dict[str, Any]] = {"a": good, "b": {**good, "annotations": 5}, "c": {"inputSchema": 7}, "d": good}
+    tools = [ServedTool(name=one, safe_name=one, definition=found[one], call=nothing) for one in found]
+    listed = Listing("canonical").page(tools, "2025-11-25", None, is_modern=False)["tools"]
+    assert [tool["name"] for tool in listed] == ["a", "b", "d"]
+    assert "annotations" not in listed[1]

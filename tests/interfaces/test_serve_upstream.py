@@ -72,6 +72,15 @@ async def test_tools_that_cannot_be_used_are_told_once(project) -> None:
     )
 
 
+@pytest.mark.slow
+async def test_a_tool_of_a_server_that_still_starts_is_not_simply_unknown(project) -> None:
+    silent = {"command": sys.executable, "args": ["-c", "import sys; sys.stdin.read()"]}
+    project.configure({"mcp": {"servers": {"s": silent}}, "tools": {"builtins": []}})
+    async with project.raw() as raw:
+        unknown = await raw.ask("tools/call", {"name": "act", "arguments": {}})
+        assert "Tools of s are not listed yet" in unknown["error"]["message"]
+
+
 async def test_what_an_agent_called_is_on_record_like_any_execution(project, ael) -> None:
     project.configure({"mcp": {"servers": {"s": hostile("plain")}}})
     async with project.raw() as raw:
