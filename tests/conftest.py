@@ -132,6 +132,11 @@ def pytest_xdist_auto_num_workers() -> int:
     return max(cores, min(2 * cores, 8))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long: at the end all would wait for it."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 # Whoever started the tests in the background had them ignore what some of them send; the processes that they start
 # would inherit that.
 for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):

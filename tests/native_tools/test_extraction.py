@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
-import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pypdf import PdfReader, PdfWriter
 
-from ael.tools.process_tree import living
 from native_tools import confined
 from tests.native_tools.conftest import refused
 
@@ -169,15 +168,32 @@ async def test_a_page_that_takes_for_ever_is_given_up_and_the_server_lives(tools
     assert (await tools("extract_text", content="<p>x"))["text"] == "x"
 
 
+class Processes:
+    """Notes the processes that are started, and how many there are at once."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.most = 0
+        self.any_started = asyncio.Event()
+        self._starting = 0
+        self._started: list[asyncio.subprocess.Process] = []
+        self._start = asyncio.create_subprocess_exec
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", self)
+
+    async def __call__(self, *command: str, **options: Any) -> asyncio.subprocess.Process:
+        self._starting += 1
+        self.most = max(self.most, self._starting + sum(one.returncode is None for one in self._started))
+        self.any_started.set()
+        self._started.append(await self._start(*command, **options))
+        self._starting -= 1
+        return self._started[-1]
+
+
 async def test_more_documents_than_processors_take_turns(tools, monkeypatch) -> None:
     monkeypatch.setattr(confined, "MOST", 2)
-    reading = asyncio.gather(*(tools("extract_text", content=f"<p>{number}") for number in range(6)))
-    most = 0
-    while not reading.done():
-        most = max(most, sum(one.parent == os.getpid() for one in living(0)))
-        await asyncio.sleep(0.001)
-    assert [found["text"] for found in await reading] == list("012345")
-    assert most == 2
+    processes = Processes(monkeypatch)
+    found = await asyncio.gather(*(tools("extract_text", content=f"<p>{number}") for number in range(6)))
+    assert [one["text"] for one in found] == list("012345")
+    assert processes.most == 2
 
 
 async def test_whoever_would_wait_too_long_is_told_to_come_again(tools, monkeypatch) -> None:
@@ -185,11 +201,11 @@ async def test_whoever_would_wait_too_long_is_told_to_come_again(tools, monkeypa
     monkeypatch.setattr(confined, "MOST_WAITING", 1)
     monkeypatch.setattr(confined, "PATIENCE", 0.05)
     monkeypatch.setattr(confined, "SECONDS", 2)
+    processes = Processes(monkeypatch)
     slow = asyncio.ensure_future(
         refused(tools, "extract_structured", content="<div>" * 300_000, fields={"a": "div div div b"})
     )
-    while not any(one.parent == os.getpid() for one in living(0)):
-        await asyncio.sleep(0)
+    await processes.any_started.wait()
     waiting, too_many = await asyncio.gather(*(refused(tools, "extract_text", content="<p>x") for _ in range(2)))
     assert "1 documents are worked on, and none of them was done within 0.05 seconds" in waiting
     assert "1 wait" in too_many
