@@ -10,6 +10,8 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from ael.values import JSONValue
+
 Ael = Callable[..., CompletedProcess[str]]
 Write = Callable[[str, str], str]
 
@@ -261,7 +263,10 @@ def test_servers_of_claude_desktop_are_taken_over_without_their_secrets(ael: Ael
         "nothing": "skipped",
     }
     notes = {one["name"]: "; ".join(one["notes"]) for one in report["servers"]}
-    assert "named 'my_files' here: a name may not hold '__'; not taken over: autoApprove" in notes["my_files"]
+    assert (
+        "named 'my_files' here: a name may not hold '__', nor what cannot be printed; not taken over:"
+        in notes["my_files"]
+    )
     assert notes["ael"] == "it is AEL itself"
     assert notes["nothing"] == "it has neither a command nor a url, or both"
     assert [one["name"] for one in report["variables"]] == ["GITHUB_PERSONAL_ACCESS_TOKEN"]
@@ -355,7 +360,9 @@ def test_servers_of_vs_code_are_taken_over_with_inputs_as_variables(ael: Ael, wr
     assert "Authorization: Bearer ${SEARCH_KEY}" in text
     assert "X-Team: ${TEAM}" in text
     notes = {one["name"]: "; ".join(one["notes"]) for one in report["servers"]}
-    assert notes["local"] == "env without a value: UNSET; not taken over: envFile"
+    assert notes["local"] == (
+        "env without a value: UNSET; envFile is not read: write what the server needs of it into env, as NAME: ${NAME}"
+    )
     assert notes["odd"] == "it uses ${config:some.setting}, which means nothing outside of it"
 
 
@@ -386,6 +393,61 @@ def test_servers_of_claude_code_include_those_of_projects(ael: Ael, write: Write
     assert (two["url"], two["transport"], two["enabled"]) == ("https://h/sse", "sse", False)
 
 
+def test_references_mean_here_what_they_meant_there(ael: Ael, write: Write, tmp_path: Path) -> None:
+    header = {
+        "args": ["mcp-remote", "https://h/mcp", "--header", "Authorization:${AUTH}"],
+        "env": {"AUTH": "Bearer x1y2z3w4"},
+    }
+    servers = {
+        # The program gets AUTH and puts it in itself.
+        "remote": {"command": "npx", **header},
+        "both": {"command": "x", "args": ["--key=${API_KEY}"], "env": {"API_KEY": "${API_KEY}"}},
+        "beside": {"command": "x", "args": ["${CLAUDE_PROJECT_DIR:-.}/a", "${CLAUDE_PLUGIN_ROOT}/b"]},
+        "editor": {"command": "x", "args": ["${file}"]},
+    }
+    done = ael("config", "import", write("project/.mcp.json", json.dumps({"mcpServers": servers})))
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "ael-config.yaml").read_text()
+    assert "'Authorization:$${AUTH}'" in text
+    assert "AUTH: Bearer ${REMOTE_AUTH}\n" in text
+    assert "args: ['--key=${API_KEY}']\n      env:\n        API_KEY: ${API_KEY}\n" in text
+    assert f"args: [{tmp_path}/project/a, {tmp_path}/project/b]\n" in text
+    assert "editor  skipped  it uses ${file}, which means nothing outside of it" in done.stdout
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("server", "said"),
+    [
+        ({"args": "-y"}, "its args are no list of texts"),
+        ({"args": ["a", None]}, "its args are no list of texts"),
+        ({"args": [{"a": 1}]}, "its args are no list of texts"),
+        ({"env": "A=b"}, "its env is no object of texts"),
+        ({"env": {"A": ["b"]}}, "its env is no object of texts"),
+        ({"env": {"A=B": "c"}}, "its env has a name that no variable can have"),
+        ({"cwd": 5}, "its cwd is no text"),
+        ({"args": ["a\0b"]}, "it holds a NUL character"),
+    ],
+)
+def test_half_a_server_is_not_taken_over(server: dict[str, JSONValue], said: str, ael: Ael, write: Write) -> None:
+    done = ael("config", "import", write("mcp.json", json.dumps({"servers": {"s": {"command": "x", **server}}})))
+    assert (done.returncode, done.stdout) == (0, f"○ s  skipped  {said}\n")
+
+
+def test_switches_that_are_texts_count_and_a_file_without_servers_is_said_to_be_one(
+    ael: Ael, write: Write, tmp_path: Path
+) -> None:
+    servers = {
+        "a": {"command": "x", "disabled": "true"},
+        "b": {"command": "x", "disabled": "false"},
+        "c\x1b[2J": {"command": "x"},
+    }
+    assert ael("config", "import", write("mcp.json", json.dumps({"servers": servers}))).returncode == 0
+    found = json.loads(ael("config", "get", "mcp.servers", "--json").stdout)["value"]
+    assert {name: one["enabled"] for name, one in found.items()} == {"a": False, "b": True, "c[2J": True}
+    assert ael("config", "import", write("mcp.json", '{"servers": {}}')).stdout == "The file names no servers.\n"
+
+
 def test_only_the_servers_that_are_named_are_taken_over(ael: Ael, write: Write, tmp_path: Path) -> None:
     path = write(".cursor/mcp.json", '{"mcpServers": {"a": {"command": "x"}, "b": {"command": "${env:HOME}/b"}}}')
     assert ael("config", "import", path, "--server", "b").returncode == 0
@@ -404,6 +466,7 @@ def test_only_the_servers_that_are_named_are_taken_over(ael: Ael, write: Write, 
         ("mcp.json", '{"servers": {"a": {"command": "x"}', "the text ends before '}'"),
         ("mcp.json", '{"servers": {}, "servers": {}}', "the key 'servers' stands twice"),
         ("mcp.json", '{"tools": {}}', "names no MCP servers"),
+        ("mcp.json", '{"servers": []}', "what should hold the servers, by their names, is no object"),
         ("mcp.json", "[]", "holds no object"),
         ("mcp.json", "[" * 100, "nested deeper than 64 levels"),
     ],

@@ -101,6 +101,11 @@ def test_what_is_about_to_be_told_of_a_process_has_no_secret() -> None:
     assert shown == "server --api-key *** --password *** --token=*** --region eu"
 
 
+def test_what_follows_bearer_is_a_secret_and_what_the_program_fills_in_is_none() -> None:
+    env: JSONValue = {"env": {"ABOUT": "Bearer a1b2c3d4", "KIND": "Bearer of news", "A_TOKEN": "$${LATER}"}}
+    assert mask_document(env) == {"env": {"ABOUT": "Bearer ***", "KIND": "Bearer of news", "A_TOKEN": "$${LATER}"}}
+
+
 def test_secrets_of_a_document_are_found_with_their_places() -> None:
     document: JSONValue = {
         "mcp": {"servers": {"s": {"args": ["--password", 123456, "x"], "env": {"A_TOKEN": "${T}", "N": "5"}}}}

@@ -30,9 +30,11 @@ _TRANSPORTS: dict[str, Literal["http", "sse"]] = {
     **dict.fromkeys(("http", "streamable-http", "streamableHttp", "streamable_http", "ws"), "http"),
     "sse": "sse",
 }
-_KNOWN = frozenset({"command", "args", "env", "cwd", "url", "headers", "type", "transport", "disabled", "enabled"})
+_KNOWN = frozenset(
+    {"command", "args", "env", "envFile", "cwd", "url", "headers", "type", "transport", "disabled", "enabled"}
+)
 #: `${NAME}`, `${NAME:-default}`, `${env:NAME}`, `${input:id}`, `${workspaceFolder}`, and a dollar alone.
-_REFERENCE = re.compile(r"\$(?:\{(?:([a-z]+):(?!-))?([A-Za-z_/][\w./-]*)(?:(:-)([^}]*))?\})?")
+_REFERENCE = re.compile(r"\$(?:\{(?:([a-z]+):(?!-))?([A-Za-z_/][\w./-]*)(?:(:-)([^{}]*))?\})?")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -142,6 +144,8 @@ def _listed(root: JSONValue, path: Path) -> tuple[list[_Listed], Client, dict[st
 def _servers(
     raw: JSONValue, folder: Path | None, disabled: frozenset[str] = frozenset(), project: str = ""
 ) -> Iterator[_Listed]:
+    if raw is not None and not isinstance(raw, dict):
+        raise ConfigInvalid([Problem(message="what should hold the servers, by their names, is no object")])
     if isinstance(raw, dict):
         for name, server in raw.items():
             yield _Listed(name=name, raw=server, folder=folder, disabled=name in disabled, project=project)
@@ -186,11 +190,13 @@ class _Import:
             return self._skip("it is no object")
         if is_ael(raw.get("command"), raw.get("args")):
             return self._skip("it is AEL itself")
+        if wrong := _misshapen(raw):
+            return self._skip(wrong)
         if _holds_credentials(raw.get("url")):
             return self._skip("its url holds a name or a password, which belong into `headers`")
-        self.name = re.sub(r"__+", "_", self._listed.name)
+        self.name = re.sub(r"__+", "_", "".join(filter(str.isprintable, self._listed.name)))
         if self.name != self._listed.name:
-            self._notes.append(f"named '{self.name}' here: a name may not hold '__'")
+            self._notes.append(f"named '{self.name}' here: a name may not hold '__', nor what cannot be printed")
         if not self.name.strip():
             return self._skip("it has no name")
         definition = self._definition(raw)
@@ -198,6 +204,8 @@ class _Import:
             return self._skip(f"it uses {', '.join(dict.fromkeys(self._unknown))}, which means nothing outside of it")
         if ("command" in definition) == ("url" in definition):
             return self._skip("it has neither a command nor a url, or both")
+        if "envFile" in raw:
+            self._notes.append("envFile is not read: write what the server needs of it into env, as NAME: ${NAME}")
         other = sorted(set(raw) - _KNOWN)
         if other:
             self._notes.append(f"not taken over: {', '.join(key[:40] for key in other)}")
@@ -230,7 +238,7 @@ class _Import:
             if kind:
                 made["transport"] = kind
         made |= self._texts(raw, "env") | self._texts(raw, "headers")
-        if raw.get("disabled") is True or raw.get("enabled") is False or self._listed.disabled:
+        if _says(raw.get("disabled"), "true") or _says(raw.get("enabled"), "false") or self._listed.disabled:
             made["enabled"] = False
             self._notes.append("disabled there, and here")
         return made
@@ -262,11 +270,11 @@ class _Import:
 
     def _text(self, text: str, parts: tuple[str | int, ...], before: str = "") -> str:
         """Return a text with references as AEL writes them, and without the secrets that stand in it."""
-        written = _REFERENCE.sub(lambda found: self._reference(found, text), text)
+        written = _REFERENCE.sub(lambda found: self._reference(found, parts), text)
         regions = [one for one in find_regions(parts, written, before) if one.is_written]
         if not regions:
             return written
-        key = str(parts[-1]) if isinstance(parts[-1], str) else "SECRET"
+        key = str(parts[-1]) if isinstance(parts[-1], str) else _UNNAMED
         if "://" in written:
             # A part of a URL would have to be escaped by whoever sets it.
             regions = [Region(start=0, end=len(written), value=written, name=key)]
@@ -280,24 +288,40 @@ class _Import:
         while self._taken.setdefault(candidate, value) != value:
             number += 1
             candidate = f"{base}_{number}"
-        self._variables[candidate] = Variable(name=candidate, server=self.name, description=f"the value of '{key}'")
+        about = "a secret in its arguments" if key == _UNNAMED else f"the value of '{key}'"
+        self._variables[candidate] = Variable(name=candidate, server=self.name, description=about)
         return candidate
 
-    def _reference(self, found: re.Match[str], text: str) -> str:
+    def _reference(self, found: re.Match[str], parts: tuple[str | int, ...]) -> str:
         kind, name, operator, default = found.groups()
         if name is None:
             return "$$"
+        if kind is None and name in _OF_PROJECTS and self._listed.folder is not None:
+            return str(self._listed.folder)
+        if kind is None and parts[0] == "args" and not operator and self._gives(name):
+            # The program finds it in its own environment, and puts it in itself.
+            return f"$${{{name}}}"
         if kind == "input":
             variable = variable_name(name)
             about = self._inputs.get(name, "")
             self._variables[variable] = Variable(name=variable, server=self.name, description=about)
             return f"${{{variable}}}"
-        if kind in {None, "env"} and _VARIABLE_NAME.fullmatch(name) and name not in _FOLDERS:
+        if (
+            kind in {None, "env"}
+            and _VARIABLE_NAME.fullmatch(name)
+            and (kind == "env" or not _OF_EDITORS.fullmatch(name))
+        ):
             if operator:
                 return f"${{{name}:-{default}}}"
             self._variables.setdefault(name, Variable(name=name, server=self.name))
             return f"${{{name}}}"
         return self._place(name if kind is None else f"{kind}:{name}")
+
+    def _gives(self, name: str) -> bool:
+        """Say whether the server gets a variable with a value that is written out."""
+        env = self._listed.raw.get("env") if isinstance(self._listed.raw, dict) else None
+        value = env.get(name) if isinstance(env, dict) else None
+        return value is not None and "${" not in _scalar(value)
 
     def _place(self, name: str) -> str:
         """Return what an editor's variable means outside of it."""
@@ -314,8 +338,45 @@ class _Import:
         return ""
 
 
-#: Variables of editors.
-_FOLDERS = frozenset({"workspaceFolder", "workspaceFolderBasename", "userHome", "pathSeparator"})
+#: Variables of editors: places, and what is open or selected, which means nothing outside of them.
+_OF_EDITORS = re.compile(
+    r"workspaceFolder(Basename)?|userHome|pathSeparator|file([A-Z]\w*)?|relativeFile(Dirname)?|(line|column)Number"
+    r"|selectedText|execPath|cwd|defaultBuildTask|extensionInstallFolder"
+)
+#: Variables of Claude Code for the directory in which a file of servers stands.
+_OF_PROJECTS = frozenset({"CLAUDE_PROJECT_DIR", "CLAUDE_PLUGIN_ROOT"})
+
+#: The key of a secret that has none.
+_UNNAMED = "SECRET"
+
+
+def _misshapen(raw: Mapping[str, JSONValue]) -> str:
+    """Return what of a server's keys is not what it has to be; half a server is worse than none."""
+    args, cwd = raw.get("args"), raw.get("cwd")
+    if args is not None and not (isinstance(args, list) and all(map(_is_scalar, args))):
+        return "its args are no list of texts"
+    if cwd is not None and not isinstance(cwd, str):
+        return "its cwd is no text"
+    for key in ("env", "headers"):
+        named = raw.get(key)
+        if named is None:
+            continue
+        if not isinstance(named, dict) or not all(value is None or _is_scalar(value) for value in named.values()):
+            return f"its {key} is no object of texts"
+        if key == "env" and any(not name or "=" in name for name in named):
+            return "its env has a name that no variable can have"
+    if "\\u0000" in msgspec.json.encode(raw).decode():
+        return "it holds a NUL character"
+    return ""
+
+
+def _is_scalar(value: object) -> bool:
+    return isinstance(value, str | int | float)
+
+
+def _says(value: object, word: str) -> bool:
+    """Say whether a switch is set so, as a truth value or as a text."""
+    return isinstance(value, bool | str) and str(value).strip().lower() == word
 
 
 def _holds_credentials(url: JSONValue) -> bool:

@@ -78,14 +78,28 @@ class Draft:
 
     def set(self, path: str, value: JSONValue) -> None:
         """Stage a value; raises `ConfigPathInvalid`, and `ConfigInvalid` for a secret that is written out."""
-        parts = parse_path(path)
-        if not parts:
-            raise ConfigPathInvalid("the whole file cannot be set", suggestion="Set one section at a time.", path="")
-        try:
-            check(value, path=path)
-        except OutputInvalid as error:
-            raise ConfigInvalid([Problem(message=error.detail, suggestion=error.suggestion)]) from error
-        expected = _with(self._document, parts, value)
+        self.set_all({path: value})
+
+    def set_all(self, values: Mapping[str, JSONValue]) -> None:
+        """Stage values by their paths, in one edit; raises as `set` does, and stages none of them then."""
+        edits: list[tuple[tuple[Part, ...], JSONValue]] = []
+        for path, value in values.items():
+            parts = parse_path(path)
+            if not parts:
+                hint = "Set one section at a time."
+                raise ConfigPathInvalid("the whole file cannot be set", suggestion=hint, path="")
+            try:
+                check(value, path=path)
+            except OutputInvalid as error:
+                raise ConfigInvalid([Problem(message=error.detail, suggestion=error.suggestion)]) from error
+            edits.append((parts, value))
+
+        def put(root: Any, written: Callable[[JSONValue], Any]) -> None:  # noqa: ANN401 # see _put
+            for parts, value in edits:
+                _put(root, parts, value, written)
+
+        expected = copy.deepcopy(self._document) if isinstance(self._document, dict) else {}
+        put(expected, lambda one: one)
         # In the whole document: what stands before a value may tell what it is, and a value what stands behind it.
         known = {(one.parts, one.text) for one in find_secrets(self._document) if one.written}
         literals = [
@@ -95,7 +109,11 @@ class Draft:
         ]
         if literals:
             raise ConfigInvalid(literals)
-        self._stage(expected, lambda root, written: _put(root, parts, value, written), parts)
+        self._stage(expected, put, edits[-1][0] if edits else ())
+
+    def take(self, other: Draft) -> None:
+        """Stage what another draft of the same file has staged."""
+        self._text, self._document = other._text, other._document
 
     def unset(self, path: str) -> None:
         """Stage that the file says nothing at a path any more; raises `ConfigPathInvalid` where it does not anyway."""
@@ -191,13 +209,6 @@ def _read(text: bytes, path: Path) -> JSONValue:
 
 
 # -- the meaning of an edit -------------------------------------------------------------------------------------------
-
-
-def _with(document: JSONValue, parts: tuple[Part, ...], value: JSONValue) -> JSONValue:
-    """Return a document with a value at a path; raises `ConfigPathInvalid` where a list has no such position."""
-    root = copy.deepcopy(document) if isinstance(document, dict) else {}
-    _put(root, parts, value, lambda one: one)
-    return root
 
 
 def _put(root: Any, parts: tuple[Part, ...], value: JSONValue, written: Callable[[JSONValue], Any]) -> None:  # noqa: ANN401 # dicts and lists, ours or ruamel's

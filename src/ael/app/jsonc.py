@@ -17,7 +17,8 @@ from ael.values import JSONValue
 _MAX_DEPTH = 64
 _SPACE = re.compile(r"[ \t\r\n]*")
 _COMMENT = re.compile(r"//[^\n]*|/\*(?s:.*?)\*/")
-_STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\.)*"')
+# Without giving back what was taken, which would cost memory for each character.
+_STRING = re.compile(r'"(?:[^"\\\x00-\x1f]++|\\.)*+"')
 _SCALAR = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?(?![\w.])|(?:true|false|null)\b")
 _INDENT = "  "
 

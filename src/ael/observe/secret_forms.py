@@ -25,6 +25,9 @@ _Span = tuple[int, int, str]
 #: `$$`, `${NAME}`, `${NAME:-default}`, `${NAME:?message}`; a `${` that is none of them is matched alone and refused.
 VARIABLE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?:(:-|:\?)([^}]*))?\}|(\{))")
 
+#: A reference that is left to the program that gets it.
+_LATER = re.compile(r"\$\$\{[A-Za-z_][A-Za-z0-9_]*\}")
+
 #: Values that variables bring into these keys are secrets.
 SECRET_KEYS = frozenset({"env", "headers", "auth"})
 
@@ -101,8 +104,8 @@ class Region(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_written(self) -> bool:
-        """Whether something of it is written out, and not all brought by variables."""
-        return bool(literal_of(self.value).strip())
+        """Whether something of it is written out, and not all brought by variables, here or by the program itself."""
+        return bool(literal_of(_LATER.sub("", self.value)).strip())
 
 
 class Secret(msgspec.Struct, frozen=True, kw_only=True):
@@ -300,7 +303,10 @@ def _in_value(name: str, shadow: str) -> list[_Span]:
     """Find secrets in a variable of a process, or a header."""
     whole = _credential(shadow, 0, len(shadow), name)
     start = whole[0][0] if whole else 0
-    if whole and (names_secret(name) or _is_random(shadow[start:].replace(_OPAQUE, ""))):
+    value = shadow[start:].replace(_OPAQUE, "")
+    # Nothing but a credential follows the word Bearer, whatever the variable is called.
+    is_bearer = shadow[:start].strip().lower() == "bearer" and len(value) >= SHORTEST_SECRET and " " not in value
+    if whole and (names_secret(name) or is_bearer or _is_random(value)):
         return whole
     return [*_in_text(shadow)]
 

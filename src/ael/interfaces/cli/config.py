@@ -17,7 +17,7 @@ from ael.app.importing import ImportReport, import_servers
 from ael.app.settings import config_source, load_settings
 from ael.errors import AelError, ConfigInvalid
 from ael.interfaces.cli.options import Globals, global_options
-from ael.interfaces.cli.render import print_failure, print_json, print_problems, printable, say
+from ael.interfaces.cli.render import print_failure, print_json, print_problems, printable, say, wrapped
 
 _MARKS = {"added": ("+", "green"), "unchanged": ("=", None), "conflict": ("!", "yellow"), "skipped": ("○", "yellow")}
 
@@ -163,6 +163,8 @@ def import_command(settings: Globals, file: str, names: tuple[str, ...], dry_run
 
 
 def _print_report(report: ImportReport, settings: Globals) -> None:
+    if not report.servers:
+        click.echo("The file names no servers.")
     for server in report.servers:
         mark, color = _MARKS[server.outcome]
         notes = f"  {'; '.join(server.notes)}" if server.notes else ""
@@ -172,7 +174,7 @@ def _print_report(report: ImportReport, settings: Globals) -> None:
         click.echo("Set these variables before AEL starts:")
         for variable in report.variables:
             about = f": {variable.description}" if variable.description else ""
-            click.echo(printable(f"  {variable.name}  for server '{variable.server}'{about}"))
+            click.echo("\n".join(wrapped(printable(f"{variable.name}  for server '{variable.server}'{about}"))))
 
 
 def _draft(settings: Globals) -> Draft:
