@@ -285,6 +285,68 @@ async def test_a_long_error_is_cut_and_says_how_much_is_left_out(through, hostil
         assert len(error.detail) < 4100
 
 
+async def test_ten_thousand_tools_are_a_list_like_any_other(through, hostile) -> None:
+    call = through(s=hostile("many_tools"))
+    assert len(await call.catalog.offered("s")) == 10_000
+    assert (await call("s__act9999", n=1))["got"] == {"n": 1}
+
+
+async def test_a_list_above_the_cap_is_an_error_that_says_so(through, hostile) -> None:
+    error = await through(s=hostile("fat_tool"), other=hostile("plain")).error("s__act")
+    assert error.code == "MCP_CONNECTION_FAILED"
+    assert "larger than" in error.detail
+
+
+# -- what cannot be started -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "mode", "part", "hint"),
+    [
+        ("folder", None, 0o755, "is a directory", "Name a program"),
+        ("script", "echo hi", 0o755, "names none that runs it", "#!/bin/sh"),
+        ("script", "#!/no/such/thing", 0o755, "names a program that does not exist", "Install it"),
+        ("script", "#!/bin/sh", 0o644, "may not be executed", "chmod +x"),
+    ],
+)
+async def test_a_command_that_is_no_program_is_told_with_what_to_do(
+    through, tmp_path: Path, name: str, text: str | None, mode: int, part: str, hint: str
+) -> None:
+    path = tmp_path / name
+    if text is None:
+        path.mkdir()
+    else:
+        path.write_text(text)
+    path.chmod(mode)
+    call = through(s=ServerConfig(command=str(path)))
+    error = await call.error("s__act")
+    assert (error.code, part in error.detail, hint in error.suggestion) == ("MCP_CONNECTION_FAILED", True, True)
+
+
+@pytest.mark.parametrize(
+    ("config", "part", "hint"),
+    [
+        ({"command": "echo hi & sleep 5"}, "exit code 0", "& is an argument"),
+        ({"command": "true", "cwd": "/no/where"}, "/no/where does not exist", "Install it"),
+        ({"command": "true", "args": ("x" * 300_000,)}, "longer than the system allows", "Shorten"),
+        ({"command": "true", "args": ("a\0b",)}, "null byte", "by hand"),
+        ({"command": "true", "args": ("x" * 50_000,)}, "more characters are left out", "by hand"),
+        ({"command": "sleep 1000", "startup_timeout": 0.2}, "within 0.2s", "startup_timeout"),
+    ],
+)
+async def test_what_a_command_lacks_is_told_with_what_to_do(through, config, part: str, hint: str) -> None:
+    error = await through(s=ServerConfig(**config)).error("s__act")
+    assert (error.code, part in error.detail, hint in error.suggestion) == ("MCP_CONNECTION_FAILED", True, True)
+    assert len(error.detail) < 2000
+
+
+async def test_a_server_that_asks_for_a_password_at_the_terminal_finds_none(through) -> None:
+    asks = "open('/dev/tty', 'r+').write('Password: ')"
+    error = await through(s=ServerConfig(command=sys.executable, args=("-c", asks))).error("s__act")
+    assert "exit code 1" in error.detail
+    assert "/dev/tty" in error.detail
+
+
 # -- life -------------------------------------------------------------------------------------------------------------
 
 
@@ -298,6 +360,18 @@ async def test_what_a_server_wrote_instead_of_messages_is_told_when_it_does_not_
     error = await through(s=hostile("indented", startup_timeout=1)).error("s__act")
     assert "it did not answer within 1s" in error.detail
     assert 'its standard output has what is no message: { | "jsonrpc": "2.0", | "id": 1,' in error.detail
+
+
+@pytest.mark.parametrize("version", ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "9999-01-01", ""])
+async def test_a_server_chooses_a_version_that_both_know(through, hostile, version: str) -> None:
+    config = hostile("plain")
+    call = through(s=msgspec.structs.replace(config, env={**config.env, "VERSION": version}))
+    if version.startswith("202"):
+        assert (await call("s__act", n=1))["got"] == {"n": 1}
+    else:
+        error = await call.error("s__act", n=1)
+        assert error.code == "MCP_CONNECTION_FAILED"
+        assert f"the protocol version '{version}', which is not known" in error.detail
 
 
 async def test_a_call_that_comes_during_a_restart_waits_for_it(through, hostile) -> None:

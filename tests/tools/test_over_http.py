@@ -125,6 +125,10 @@ async def test_a_forgotten_session_fails_its_call_and_the_next_one_opens_another
         ("silent", "MCP_CONNECTION_FAILED", "did not answer within 2s", True),
         ("busy", "TOOL_FAILED", "HTTP 429 Too Many Requests", True),
         ("refuses", "TOOL_FAILED", "HTTP 403 Forbidden", False),
+        ("expired", "TOOL_FAILED", "HTTP 401 Unauthorized", False),
+        ("limited", "MCP_CONNECTION_FAILED", "HTTP 429 Too Many Requests", True),
+        ("turns", "MCP_CONNECTION_FAILED", "not followed", True),
+        ("bad_chunks", "TOOL_UNAVAILABLE", "went away", True),
         ("page", "TOOL_FAILED", "text/html", False),
         ("garbage", "TOOL_FAILED", "parse", False),
         ("bomb", "TOOL_FAILED", "parse", False),
@@ -143,6 +147,12 @@ async def test_what_a_server_does_wrong_is_said_as_it_is(start, connect, way, co
     assert error.code == code
     assert part in error.detail
     assert error.retryable is retryable
+
+
+async def test_an_answer_counts_though_its_stream_goes_on(start, connect) -> None:
+    call = connect(f"http://127.0.0.1:{start('hostile_http.py', 'open_end')}/mcp")
+    for _ in range(30):
+        assert (await call("act"))["session"] == "s-0"
 
 
 @pytest.mark.parametrize("way", ["odd", "odd_events"])

@@ -6,9 +6,11 @@ Above stands the owner of the connection, which asks again when it has ended.
 from __future__ import annotations
 
 import asyncio
+import errno
 import importlib
 import shlex
 import shutil
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -20,9 +22,18 @@ from ael.tools.jsonrpc import InvalidAnswer, Notify, PeerGone, PeerTimeout, RpcE
 from ael.tools.keeper import Keeper
 from ael.tools.stderr import LastLines, visible
 from ael.tools.stdio import ProcessPeer
+from ael.values import shortened
 
 #: What a server answers to a POST that it does not know.
 _NOT_STREAMABLE = frozenset({400, 404, 405, 415})
+
+_BY_HAND = "Run the command by hand to see what it says."
+
+#: What a shell would act on.
+_FOR_SHELLS = frozenset({"&", "&&", "|", "||", ";", ">", ">>", "<", "2>&1", "2>"})
+
+#: Characters of a command in an error.
+_LONGEST_COMMAND = 500
 
 
 class ToolFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +69,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 
     #: In our own words.
     why: str
-    suggestion: str = "Run the command by hand to see what it says."
+    suggestion: str = _BY_HAND
     #: What it said itself: a stranger's words, for errors of its own tools only.
     said: str = ""
     #: Whether it is of no use to try again at once.
@@ -144,21 +155,60 @@ class Connector:
         config = self._config
         if config.url is not None:
             return _explain_url(error, config)
-        if isinstance(error, FileNotFoundError):
-            program = (shlex.split(config.command or "") or [""])[0]
-            shown = mask_command(program, ())
-            missing = f"the directory {config.cwd}" if shutil.which(program) else f"the command '{shown}'"
-            return Failure(
-                why=f"{missing} does not exist", suggestion="Install it, or correct the configuration.", is_final=True
-            )
-        command = mask_command(config.command or "", config.args)
+        if isinstance(error, OSError):
+            return _explain_program(error, config)
+        command = shortened(mask_command(config.command or "", config.args), _LONGEST_COMMAND)
         why, said = _cause(error, config)
-        return Failure(why=f"{why} (command: {command})", said=said + self.last_words())
+        return Failure(
+            why=f"{why} (command: {command})", said=said + self.last_words(), suggestion=_hint(error, config)
+        )
 
     def last_words(self) -> str:
         """Return the last lines of a server that is gone, as a part of a sentence."""
         lines = [line for line in self.last_lines.lines() if line.strip()][-5:]
         return "; it wrote: " + " | ".join(line.strip()[:300] for line in lines) if lines else ""
+
+
+def _explain_program(error: OSError, config: ServerConfig) -> Failure:
+    """Say why a process could not even be started: what the system says of it leaves out what is to be done."""
+    program = (shlex.split(config.command or "") or [""])[0]
+    path = Path(shutil.which(program) or program)
+    shown = mask_command(program, ())
+    hint = "Install it, or correct the configuration."
+    if config.cwd is not None and not Path(config.cwd).is_dir():
+        why = f"the directory {config.cwd} does not exist"
+    elif isinstance(error, FileNotFoundError) and path.is_file():
+        why = f"the first line of '{shown}' names a program that does not exist"
+    elif isinstance(error, FileNotFoundError):
+        why = f"the command '{shown}' does not exist"
+    elif isinstance(error, PermissionError) and path.is_dir():
+        why, hint = f"the command '{shown}' is a directory", "Name a program."
+    elif isinstance(error, PermissionError):
+        why = f"the command '{shown}' may not be executed"
+        hint = "Make it executable (chmod +x), or name what runs it: `command: python`, `args: [FILE]`."
+    elif error.errno == errno.ENOEXEC:
+        why = f"the command '{shown}' is no program, and its first line names none that runs it"
+        hint = (
+            "Begin it with a line such as #!/bin/sh, or name the program that runs it: `command: sh`, `args: [FILE]`."
+        )
+    elif error.errno == errno.E2BIG:
+        why, hint = (
+            f"the arguments of '{shown}', or its environment, are longer than the system allows",
+            "Shorten them.",
+        )
+    else:
+        return Failure(why=f"{words(error)} (command: {shown})")
+    return Failure(why=why, suggestion=hint, is_final=True)
+
+
+def _hint(error: Exception, config: ServerConfig) -> str:
+    """Return what to do about a process that does not serve."""
+    for_shells = [word for word in shlex.split(config.command or "") if word in _FOR_SHELLS]
+    if for_shells:
+        return f"No shell reads the command, {for_shells[0]} is an argument: use `command: sh`, `args: [-c, COMMAND]`."
+    if isinstance(error, PeerTimeout):
+        return f"{_BY_HAND} One that installs something first may need a longer `startup_timeout`."
+    return _BY_HAND
 
 
 def _explain_url(error: Exception, config: ServerConfig) -> Failure:

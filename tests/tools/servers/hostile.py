@@ -83,7 +83,7 @@ def initialize(number: object) -> None:
     elif WAY == "refuse":
         refuse(number, -32000, "the licence has expired")
     else:
-        answer(number, ABOUT)
+        answer(number, ABOUT | {"protocolVersion": os.environ.get("VERSION", ABOUT["protocolVersion"])})
 
 
 # -- the list ---------------------------------------------------------------------------------------------------------
@@ -116,6 +116,10 @@ def tools() -> list[object]:
         good["name"] = f"act{len(lists)}"
     if WAY == "schema_changes" and len(lists) > 1:
         good["inputSchema"] = {"type": "object", "properties": {"n": {"type": "string"}}}
+    if WAY == "many_tools":
+        return [{**good, "name": f"act{number}"} for number in range(10_000)]
+    if WAY == "fat_tool":
+        return [{**good, "description": "x" * 50_000_000}]
     found: list[object] = [good, {"name": "broken", "inputSchema": {"type": "string"}}, 7, {"name": None}]
     if WAY == "broken_tools":
         deep: dict[str, object] = {"type": "object"}

@@ -11,6 +11,9 @@ from typing import Any
 
 WAY = sys.argv[1]
 SECRET = "Bearer right"
+#: Statuses of all answers, and of those to calls.
+REFUSED = {"down": 503, "missing": 404, "limited": 429}
+REFUSED_CALLS = {"busy": 429, "expired": 401, "refuses": 403, "broken": 500}
 ABOUT: dict[str, object] = {
     "protocolVersion": "2025-11-25",
     "capabilities": {},
@@ -87,12 +90,11 @@ class Handler(BaseHTTPRequestHandler):
             posted[-1].put(message)
         elif WAY == "locked" and self.headers.get("Authorization") != SECRET:
             self.reply(401, b"who are you?", "text/plain")
-        elif WAY == "down":
-            self.reply(503, b"", "text/plain")
-        elif WAY == "elsewhere":
-            self.reply(307, b"", Location=f"http://127.0.0.1:{sys.argv[2]}/mcp")
-        elif WAY == "missing":
-            self.reply(404, b"nothing here", "text/plain")
+        elif WAY in REFUSED:
+            self.reply(REFUSED[WAY], b"nothing here", "text/plain", Retry_After="3600")
+        elif WAY in {"elsewhere", "turns"}:
+            port = sys.argv[2] if WAY == "elsewhere" else server.server_address[1]
+            self.reply(307, b"", Location=f"http://127.0.0.1:{port}/mcp")
         elif WAY == "silent":
             threading.Event().wait()
         elif number is None:
@@ -126,10 +128,21 @@ class Handler(BaseHTTPRequestHandler):
         whole = json.dumps({"jsonrpc": "2.0", "id": number, "result": done}).encode()
         if WAY == "forgets" and session == "s-0":
             self.reply(404, b"", "text/plain")
-        elif WAY == "busy":
-            self.reply(429, b"", "text/plain")
-        elif WAY == "refuses":
-            self.reply(403, b"", "text/plain")
+        elif WAY in REFUSED_CALLS:
+            self.reply(REFUSED_CALLS[WAY], b"", "text/plain")
+        elif WAY == "bad_chunks":
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"zz\r\n" + whole)
+            self.close_connection = True
+        elif WAY == "open_end":
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.end_headers()
+            self.wfile.write(b"data: " + whole + b"\n\n")
+            threading.Event().wait()
         elif WAY == "page":
             self.reply(200, b"<html>", "text/html")
         elif WAY == "garbage":
@@ -151,8 +164,6 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(200, whole.replace(b'"id": %d' % number, b'"id": 99999'))
         elif WAY == "mixed":
             self.reply(429 if message["params"]["arguments"]["n"] % 2 else 403, b"", "text/plain")
-        elif WAY == "broken":
-            self.reply(500, b"Traceback", "text/plain")
         elif WAY == "large_header":
             self.reply(200, whole, X_Large="x" * 1_000_000)
         elif WAY in {"cut_events", "slow", "endless", "endless_event", "flood"}:
