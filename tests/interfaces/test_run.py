@@ -320,7 +320,9 @@ steps:
     assert "hunter2" not in done.stdout + done.stderr
     assert "***" in done.stdout
     execution = json.loads(done.stdout)["execution_id"]
-    assert "hunter2" not in ael("executions", "show", execution, "--trace").stdout
+    shown = ael("executions", "show", execution, "--trace").stdout
+    assert "hunter2" not in shown
+    assert "bad ***" in shown
     stored = b"".join(file.read_bytes() for file in home.rglob("*") if file.is_file())
     assert b"hunter2" not in stored
 

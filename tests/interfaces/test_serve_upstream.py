@@ -97,7 +97,10 @@ async def test_what_an_agent_called_is_on_record_like_any_execution(project, ael
     assert re.fullmatch(r"exec-\w+  completed  \S+  quick 1.0\n", named)
     assert ael("executions", "list", "--since", "2000-01-01", "--until", "2001-01-01T00:00Z").stdout == ""
     assert "is no time" in ael("executions", "list", "--since", "yesterday").stderr
-    assert "for mcp:raw" in ael("executions", "show", rows[0]["execution_id"]).stdout
+    whole = ael("executions", "show", rows[1]["execution_id"], "--trace")
+    assert whole.stderr == ""
+    for part in ("tool-call s__act  completed", "for mcp:raw", "✓ call", "call 1 s__act: {", '"n": 5', "result: {"):
+        assert part in whole.stdout
     shown = json.loads(ael("executions", "show", rows[1]["execution_id"], "--json").stdout)
     assert shown["principal"] == "mcp:raw"
     assert shown["steps"][0]["inputs"] == {"n": 5}

@@ -68,6 +68,7 @@ def show_command(settings: Globals, execution_id: str, trace: bool) -> int:  # c
         if settings.json:
             print_json(execution)
             return 0
+        settings.says_results = True
         took = duration(execution.duration_ms)
         click.echo(
             f"{execution.execution_id}  {execution.workflow_id} {execution.workflow_version}  {execution.status}"

@@ -23,6 +23,8 @@ class Globals:
         self.json = False
         self.no_color = False
         self.plain = False
+        #: What is said is what was asked for: a record, which goes to standard output.
+        self.says_results = False
 
     @property
     def color(self) -> bool | None:

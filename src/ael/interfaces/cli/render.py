@@ -139,7 +139,13 @@ def print_problems(problems: Iterable[Problem], settings: Globals) -> None:
 
 
 def say(text: str, settings: Globals) -> None:
-    """Write a line to standard error; where that has gone there is nobody to tell, and a result may still go out."""
+    """Write a line to standard error; where that has gone there is nobody to tell, and a result may still go out.
+
+    It goes to standard output where the lines are themselves what was asked for.
+    """
+    if settings.says_results:
+        click.echo(text, color=settings.color)
+        return
     with contextlib.suppress(OSError):
         click.echo(text, err=True, color=settings.color)
 
