@@ -10,7 +10,7 @@ from contextlib import suppress
 from ael.engine.host import StepEnded, StepKey
 from ael.errors import AelError, WorkflowInvalid
 from ael.journal import Journal
-from ael.journal.events import Event, StepCancelled, StepFailed, StepSkipped, StepSucceeded
+from ael.journal.events import Event, StepCancelled, StepSucceeded
 from ael.steps import Decision
 from ael.steps.approval import unanswered
 
@@ -19,8 +19,6 @@ OnEvent = Callable[[str, Event], None]
 
 #: Seconds after which events are written though nobody waits for them: others shall see what runs.
 _LATEST = 0.25
-
-_ENDS = (StepSucceeded, StepFailed, StepSkipped)
 
 
 class EmbeddedHost:
@@ -39,7 +37,9 @@ class EmbeddedHost:
         self._submitted = 0
         self._durable = 0
         self._failure: AelError | None = None
-        self._append: asyncio.Future[None] | None = None
+        self._is_appending = False
+        #: Done when the append under way is; made when somebody waits for it.
+        self._appended: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._late: asyncio.Task[None] | None = None
         #: Number of events up to the last end of a step.
@@ -70,6 +70,7 @@ class EmbeddedHost:
             self.record(StepCancelled(at=self.now(), step_id=key.step_id, index=key.index, duration_ms=duration))
             raise
         self.record(ended)
+        self._ended[key] = ended
         # Not now: what comes right after, the end of the execution most of all, goes into the same append.
         self._last_end = len(self.events)
         asyncio.get_running_loop().call_soon(self._commit_ends)
@@ -91,8 +92,6 @@ class EmbeddedHost:
         """See `Host.record`."""
         self.events.append(event)
         self._waiting.append(event)
-        if isinstance(event, _ENDS):
-            self._ended[StepKey(event.step_id, event.index)] = event
         if self._on_event is not None:
             self._on_event(self._execution_id, event)
         if self._timer is None:
@@ -112,8 +111,10 @@ class EmbeddedHost:
         """See `Host.commit`; raises what the journal raised, now and ever after."""
         target = len(self.events)
         while self._failure is None and self._durable < target:
-            if self._append is not None:
-                await asyncio.wait((self._append,))
+            if self._is_appending:
+                if self._appended is None:
+                    self._appended = asyncio.get_running_loop().create_future()
+                await asyncio.wait((self._appended,))
             else:
                 await self._flush()
         if self._failure is not None:
@@ -122,7 +123,7 @@ class EmbeddedHost:
     async def _flush(self) -> None:
         batch, self._waiting = self._waiting, []
         first, self._submitted = self._submitted, self._submitted + len(batch)
-        done = self._append = asyncio.get_running_loop().create_future()
+        self._is_appending = True
         try:
             await self._journal.append(self._execution_id, first, batch)
         except AelError as error:
@@ -130,8 +131,10 @@ class EmbeddedHost:
         finally:
             # One that was cancelled is on its way: the journal takes appends in order.
             self._durable = self._submitted
-            self._append = None
-            done.set_result(None)
+            self._is_appending = False
+            if self._appended is not None:
+                self._appended.set_result(None)
+                self._appended = None
 
     async def sleep(self, until: int) -> None:
         """See `Host.sleep`."""

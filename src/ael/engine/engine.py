@@ -46,7 +46,7 @@ from ael.steps.workflow import WorkflowRunner
 from ael.tools import CallContext, Refusal, ToolCallEnded, ToolCallStarted, ToolGateway, ToolRef
 from ael.values import JSONValue, digest
 from ael.workflow.inputs import validate_inputs
-from ael.workflow.model import CodeStep, RetryPolicy, Step, StepId, Workflow
+from ael.workflow.model import CodeStep, RetryPolicy, Step, StepId, Workflow, WorkflowStep
 
 #: Deepest nesting of workflow steps at run time.
 MAX_DEPTH = 8
@@ -223,6 +223,7 @@ class Run:
         self.session: CodeSession | None = None
         self.resolved: dict[str, ToolRef] = {}
         self.timer = TimeLimit(self._timeout())
+        self._default_timeout = self.plan.workflow.defaults.timeout
         self.interpreter = Interpreter(
             self.plan,
             self.host,
@@ -344,13 +345,13 @@ class Run:
             key=f"{self.request.execution_id}/{step.id}{suffix}",
             attempt=attempt,
             principal=self.request.principal,
-            timeout_seconds=None if is_code else step.timeout or self.plan.workflow.defaults.timeout,
+            timeout_seconds=None if is_code else step.timeout or self._default_timeout,
             origin="code" if is_code else "step",
             resolved=self.resolved,
             on_progress=self.request.on_progress,
             on_result=self.request.on_result,
         )
-        seed = self.interpreter.seed_of(step.id, index, attempt)
+        seed = self.interpreter.seed_of(step.id, index, attempt) if isinstance(step, CodeStep | WorkflowStep) else 0
         readings = self.host.readings(StepKey(step.id, index), attempt) if is_code else None
         return StepContext(
             execution_id=self.request.execution_id,

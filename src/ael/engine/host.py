@@ -18,7 +18,7 @@ from ael.steps import Decision
 StepEnded: TypeAlias = StepSucceeded | StepFailed | StepSkipped
 
 
-class StepKey(msgspec.Struct, frozen=True):
+class StepKey(msgspec.Struct, frozen=True, gc=False):
     """A step, or one item of a `foreach` step."""
 
     step_id: str

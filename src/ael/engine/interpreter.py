@@ -73,6 +73,7 @@ class Interpreter:
         self._budget = budget
         self._after_failure = after_failure
         self._only = only
+        self._policies: dict[StepId, Policy] = {}
 
     def renew(self, budget: Budget) -> None:
         """Take another budget from now on: what cleans up must not lack what the steps have used up."""
@@ -138,7 +139,6 @@ class Interpreter:
         """Undo one step, or those of its items that completed."""
         undo = undo_step(step)
         assert undo is not None
-        policy = policy_of(undo, self._plan.workflow, self._retry)
         failures: list[StepFailed] = []
         is_undone = True
 
@@ -146,7 +146,7 @@ class Interpreter:
             nonlocal is_undone
             names = {"output": ended.output, **item}
             key = StepKey(undo.id, ended.index)
-            result = await self._host.step(key, lambda: self._attempts(undo, policy, ended.index, names))
+            result = await self._host.step(key, lambda: self._attempts(undo, ended.index, names))
             is_undone &= isinstance(result, StepSucceeded)
             if isinstance(result, StepFailed):
                 failures.append(result)
@@ -181,7 +181,6 @@ class Interpreter:
         return ended
 
     async def _perform(self, step: Step) -> StepEnded:
-        policy = policy_of(step, self._plan.workflow, self._retry)
         begun = self._host.elapsed()
         try:
             self._budget.take_steps(1)
@@ -189,10 +188,17 @@ class Interpreter:
                 return StepSkipped(at=self._host.now(), step_id=step.id, reason="when")
             items = self._items(step)
         except AelError as error:
-            return self._settle(step, None, policy, StepFailure(error), 1, begun)
+            return self._settle(step, None, StepFailure(error), 1, begun)
         if items is None:
-            return await self._attempts(step, policy, None, {})
-        return await self._foreach(step, policy, items, begun)
+            return await self._attempts(step, None, {})
+        return await self._foreach(step, items, begun)
+
+    def _policy(self, step: Step) -> Policy:
+        """Return what to do when the step fails, which few do."""
+        known = self._policies.get(step.id)
+        if known is None:
+            known = self._policies[step.id] = policy_of(step, self._plan.workflow, self._retry)
+        return known
 
     def _wanted(self, step: Step) -> bool:
         if step.when is None or isinstance(step.when, bool):
@@ -200,18 +206,16 @@ class Interpreter:
         with self._located(step, "when", step.when):
             return truth(self._plan.conditions[step.when], self._scope.of_step(step.id, {}))
 
-    async def _attempts(
-        self, step: Step, policy: Policy, index: int | None, item: Mapping[str, JSONValue]
-    ) -> StepEnded:
+    async def _attempts(self, step: Step, index: int | None, item: Mapping[str, JSONValue]) -> StepEnded:
         host, attempt, begun = self._host, 1, self._host.elapsed()
         while True:
             try:
                 result = await self._attempt(step, index, item, attempt)
             except StepFailure as failure:
                 error = failure.error.at_step(step.id, attempt)
-                delay = policy.delay(error, attempt, self.seed_of(step.id, index, attempt))
+                delay = self._policy(step).delay(error, attempt, self.seed_of(step.id, index, attempt))
                 if delay is None:
-                    return self._settle(step, index, policy, failure, attempt, begun)
+                    return self._settle(step, index, failure, attempt, begun)
                 host.record(
                     StepRetried(
                         at=host.now(),
@@ -241,13 +245,13 @@ class Interpreter:
     async def _attempt(self, step: Step, index: int | None, item: Mapping[str, JSONValue], attempt: int) -> StepResult:
         """Make one attempt; whatever goes wrong becomes a `StepFailure`."""
         started = self._host.started(StepKey(step.id, index), attempt)
-        begin = StepStarted(at=started, step_id=step.id, index=index, attempt=attempt)
         try:
             values = self._values(step, item)
         except AelError as error:
-            self._host.record(begin)
+            self._host.record(StepStarted(at=started, step_id=step.id, index=index, attempt=attempt))
             raise StepFailure(error) from error
-        self._host.record(msgspec.structs.replace(begin, inputs=self._shown(step, values)))
+        shown = self._shown(step, values)
+        self._host.record(StepStarted(at=started, step_id=step.id, index=index, attempt=attempt, inputs=shown))
         try:
             context = self._make_context(step, index, item, attempt, values, started)
             result = await self._runners[_kind(step)].run(step, context)
@@ -267,11 +271,11 @@ class Interpreter:
         return result
 
     def _settle(
-        self, step: Step, index: int | None, policy: Policy, failure: StepFailure, attempt: int, begun: float
+        self, step: Step, index: int | None, failure: StepFailure, attempt: int, begun: float
     ) -> StepFailed | StepSkipped:
         record = failure.error.at_step(step.id, attempt).record()
         at, duration = self._host.now(), self._host.elapsed() - begun
-        if policy.after() == "continue":
+        if self._policy(step).after() == "continue":
             return StepSkipped(
                 at=at,
                 step_id=step.id,
@@ -313,7 +317,7 @@ class Interpreter:
             raise TemplateFailed(detail, suggestion="Give a list, or an object whose entries become {key, value}.")
         return found
 
-    async def _foreach(self, step: Step, policy: Policy, items: list[JSONValue], begun: float) -> StepEnded:
+    async def _foreach(self, step: Step, items: list[JSONValue], begun: float) -> StepEnded:
         host = self._host
         host.record(StepStarted(at=host.now(), step_id=step.id, items=len(items)))
         outputs: list[JSONValue] = [None] * len(items)
@@ -324,7 +328,7 @@ class Interpreter:
             for index in indices:
                 if failed and self._after_failure != "drain":
                     return
-                ended = await self._item(step, policy, index, items[index])
+                ended = await self._item(step, index, items[index])
                 if isinstance(ended, StepFailed):
                     failed.append(ended)
                 elif isinstance(ended, StepSucceeded):
@@ -342,15 +346,15 @@ class Interpreter:
         if not failed:
             return StepSucceeded(at=host.now(), step_id=step.id, output=outputs, duration_ms=duration)
         first = min(failed, key=lambda ended: ended.index or 0)
-        if policy.after() == "continue":
+        if self._policy(step).after() == "continue":
             return StepSkipped(at=host.now(), step_id=step.id, reason="error", error=first.error, duration_ms=duration)
         return msgspec.structs.replace(first, index=None, at=host.now(), duration_ms=duration)
 
-    async def _item(self, step: Step, policy: Policy, index: int, item: JSONValue) -> StepEnded:
+    async def _item(self, step: Step, index: int, item: JSONValue) -> StepEnded:
         names: dict[str, JSONValue] = {"item": item, "index": index, step.item_name: item}
 
         async def run() -> StepEnded:
-            ended = await self._attempts(step, policy, index, names)
+            ended = await self._attempts(step, index, names)
             if isinstance(ended, StepFailed) and step.on_item_error == "continue":
                 return StepSkipped(
                     at=ended.at,
@@ -371,6 +375,8 @@ class Interpreter:
 
     def _values(self, step: Step, item: Mapping[str, JSONValue]) -> dict[str, JSONValue]:
         """Render what an attempt runs with; raises `TemplateFailed` with its place in the file."""
+        if isinstance(step, ToolStep) and not step.params:
+            return {}
         scope = self._scope.of_step(step.id, item)
         match step:
             case ToolStep() | WorkflowStep():

@@ -14,18 +14,21 @@ from ael.errors import ErrorRecord
 from ael.values import JSONValue
 
 
-class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event"):
+# JSON and records hold no cycles, so the collector need not look at any of these (`gc=False`).
+class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event", gc=False):
     #: UTC, milliseconds since the epoch.
     at: int
 
 
-class _StepEvent(_Event, frozen=True, kw_only=True):
+class StepEvent(_Event, frozen=True, kw_only=True, gc=False):
+    """What happens to a step, or to an item of it."""
+
     step_id: str
     #: Index of the `foreach` item, None for the step itself.
     index: int | None = None
 
 
-class ExecutionStarted(_Event, tag=True, frozen=True, kw_only=True):
+class ExecutionStarted(_Event, tag=True, frozen=True, kw_only=True, gc=False):
     """An execution began: what it runs, with what."""
 
     workflow: str
@@ -47,7 +50,7 @@ class ExecutionStarted(_Event, tag=True, frozen=True, kw_only=True):
     env: dict[str, str] = {}
 
 
-class StepStarted(_StepEvent, tag=True, frozen=True, kw_only=True):
+class StepStarted(StepEvent, tag=True, frozen=True, kw_only=True, gc=False):
     """An attempt of a step began."""
 
     attempt: int = 1
@@ -57,7 +60,7 @@ class StepStarted(_StepEvent, tag=True, frozen=True, kw_only=True):
     items: int | None = None
 
 
-class ToolCalled(_StepEvent, tag=True, frozen=True, kw_only=True):
+class ToolCalled(StepEvent, tag=True, frozen=True, kw_only=True, gc=False):
     """A tool is about to be called."""
 
     attempt: int = 1
@@ -70,7 +73,7 @@ class ToolCalled(_StepEvent, tag=True, frozen=True, kw_only=True):
     params: JSONValue = None
 
 
-class ToolReturned(_StepEvent, tag=True, frozen=True, kw_only=True):
+class ToolReturned(StepEvent, tag=True, frozen=True, kw_only=True, gc=False):
     """A tool answered, or failed."""
 
     attempt: int = 1
@@ -81,7 +84,7 @@ class ToolReturned(_StepEvent, tag=True, frozen=True, kw_only=True):
     error: ErrorRecord | None = None
 
 
-class ClockReadings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ClockReadings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What code of one attempt read from the real clock (`python_exec.clock: real`), UTC seconds, in order."""
 
     taken: tuple[float, ...] = ()
@@ -93,7 +96,7 @@ class ClockReadings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 NO_READINGS = ClockReadings()
 
 
-class StepRetried(_StepEvent, tag=True, frozen=True, kw_only=True):
+class StepRetried(StepEvent, tag=True, frozen=True, kw_only=True, gc=False):
     """An attempt failed and another follows after `delay_seconds`."""
 
     attempt: int
@@ -103,7 +106,7 @@ class StepRetried(_StepEvent, tag=True, frozen=True, kw_only=True):
     clock: ClockReadings = NO_READINGS
 
 
-class StepSucceeded(_StepEvent, tag=True, frozen=True, kw_only=True):
+class StepSucceeded(StepEvent, tag=True, frozen=True, kw_only=True, gc=False):
     """A step, or an item of it, gave its output."""
 
     attempt: int = 1
@@ -113,7 +116,7 @@ class StepSucceeded(_StepEvent, tag=True, frozen=True, kw_only=True):
     duration_ms: float = 0.0
 
 
-class StepFailed(_StepEvent, tag=True, frozen=True, kw_only=True):
+class StepFailed(StepEvent, tag=True, frozen=True, kw_only=True, gc=False):
     """A step, or an item of it, failed for good."""
 
     attempt: int = 1
@@ -123,7 +126,7 @@ class StepFailed(_StepEvent, tag=True, frozen=True, kw_only=True):
     duration_ms: float = 0.0
 
 
-class StepSkipped(_StepEvent, tag=True, frozen=True, kw_only=True):
+class StepSkipped(StepEvent, tag=True, frozen=True, kw_only=True, gc=False):
     """`when` was false, or the step failed under `on_error: continue` (then `error` says how)."""
 
     reason: Literal["when", "error"]
@@ -134,48 +137,48 @@ class StepSkipped(_StepEvent, tag=True, frozen=True, kw_only=True):
     duration_ms: float = 0.0
 
 
-class StepCancelled(_StepEvent, tag=True, frozen=True, kw_only=True):
+class StepCancelled(StepEvent, tag=True, frozen=True, kw_only=True, gc=False):
     """A step was stopped before it ended."""
 
     attempt: int = 1
     duration_ms: float = 0.0
 
 
-class StepCompensated(_StepEvent, tag=True, frozen=True, kw_only=True):
+class StepCompensated(StepEvent, tag=True, frozen=True, kw_only=True, gc=False):
     """A completed step was undone; what undid it has events of its own."""
 
 
-class StepWaiting(_StepEvent, tag=True, frozen=True, kw_only=True):
+class StepWaiting(StepEvent, tag=True, frozen=True, kw_only=True, gc=False):
     """A step waits on purpose, holding nothing."""
 
     #: UTC milliseconds; None waits for a signal.
     until: int | None = None
 
 
-class _ExecutionEnded(_Event, frozen=True, kw_only=True):
+class _ExecutionEnded(_Event, frozen=True, kw_only=True, gc=False):
     #: Layers of the sandbox that held, where code ran.
     sandbox: tuple[str, ...] = ()
 
 
-class ExecutionSucceeded(_ExecutionEnded, tag=True, frozen=True, kw_only=True):
+class ExecutionSucceeded(_ExecutionEnded, tag=True, frozen=True, kw_only=True, gc=False):
     """The execution gave its result."""
 
     outputs: JSONValue
 
 
-class ExecutionFailed(_ExecutionEnded, tag=True, frozen=True, kw_only=True):
+class ExecutionFailed(_ExecutionEnded, tag=True, frozen=True, kw_only=True, gc=False):
     """The execution failed."""
 
     error: ErrorRecord
 
 
-class ExecutionTimedOut(_ExecutionEnded, tag=True, frozen=True, kw_only=True):
+class ExecutionTimedOut(_ExecutionEnded, tag=True, frozen=True, kw_only=True, gc=False):
     """The execution took longer than its limit."""
 
     error: ErrorRecord
 
 
-class ExecutionCancelled(_ExecutionEnded, tag=True, frozen=True, kw_only=True):
+class ExecutionCancelled(_ExecutionEnded, tag=True, frozen=True, kw_only=True, gc=False):
     """The execution was stopped from outside."""
 
     error: ErrorRecord

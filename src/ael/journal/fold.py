@@ -118,13 +118,13 @@ class _Fold:
         self.begun: dict[tuple[str, int | None], int] = {}
 
     def apply(self, event: Event) -> None:
-        match event:
-            case ev.ExecutionStarted():
-                self._start(event)
-            case ev.ExecutionSucceeded() | ev.ExecutionFailed() | ev.ExecutionTimedOut() | ev.ExecutionCancelled():
-                self._end(event)
-            case _:
-                self._step(event)
+        # Nearly all are about a step.
+        if isinstance(event, ev.StepEvent):
+            self._step(event)
+        elif isinstance(event, ev.ExecutionStarted):
+            self._start(event)
+        else:
+            self._end(event)
 
     def _start(self, event: ev.ExecutionStarted) -> None:
         run = self.execution

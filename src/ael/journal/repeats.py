@@ -52,15 +52,18 @@ class Repeats:
         self, execution_id: str, first: int, events: Sequence[Event]
     ) -> tuple[Sequence[Event | Repeated], bool]:
         """Return what is written for events from number `first` on, and whether some of it is large."""
+        large = {number for number, event in enumerate(events, first) if _is_large(event)}
+        if not large:
+            return events, False
         written: list[Event | Repeated] = []
         repeated: list[tuple[int, int]] = []
         has_large = False
         for number, event in enumerate(events, first):
-            field = _FIELDS.get(type(event))
-            value = None if field is None else getattr(event, field)
-            if field is None or not bulk.is_large(value):
+            if number not in large:
                 written.append(event)
                 continue
+            field = _FIELDS[type(event)]
+            value = getattr(event, field)
             _, earlier = self._known.setdefault(execution_id, {}).setdefault(_identity(value), (value, number))
             if earlier == number:
                 written.append(event)
@@ -86,6 +89,11 @@ def put_back(events: list[Event], row: Sequence[Event | Repeated]) -> None:
         for number, earlier in one.values:
             source, target = events[earlier], events[number]
             events[number] = _with(target, _FIELDS[type(target)], getattr(source, _FIELDS[type(source)]))
+
+
+def _is_large(event: Event) -> bool:
+    field = _FIELDS.get(type(event))
+    return field is not None and bulk.is_large(getattr(event, field))
 
 
 def _identity(value: JSONValue) -> object:

@@ -26,7 +26,7 @@ from ael.values import JSONValue
 from ael.workflow.model import Step
 
 
-class StepResult(msgspec.Struct, frozen=True, kw_only=True):
+class StepResult(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What an attempt gave."""
 
     output: JSONValue
@@ -97,6 +97,7 @@ class StepContext(msgspec.Struct, frozen=True, kw_only=True):
     #: What the step runs with: a tool's or workflow's parameters, rendered; placeholder values for code; the
     #: rendered `seconds` and `until` of a wait.
     values: Mapping[str, JSONValue]
+    #: Of code and of child executions; 0 for kinds that draw nothing.
     seed: int
     #: Seconds for this attempt; None where the kind has no limit of its own.
     timeout_seconds: float | None

@@ -51,7 +51,7 @@ class ToolInfo(msgspec.Struct, frozen=True, kw_only=True):
     definition: dict[str, JSONValue] = {}
 
 
-class ToolCallStarted(msgspec.Struct, frozen=True, kw_only=True):
+class ToolCallStarted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The gateway is about to call; handed to the recorder before anything is sent."""
 
     call: int
@@ -62,7 +62,7 @@ class ToolCallStarted(msgspec.Struct, frozen=True, kw_only=True):
     repeatable: bool
 
 
-class ToolCallEnded(msgspec.Struct, frozen=True, kw_only=True):
+class ToolCallEnded(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The call is over, one way or the other."""
 
     call: int
