@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
 
 from native_tools.tool import Schema
+
+#: Values of an enumeration that are named, and characters of what is none of them.
+_MOST_OPTIONS, _SHOWN = 20, 80
 
 
 class SchemaUnusable(Exception):
@@ -51,9 +55,20 @@ class Validator:
             count += 1
             if len(found) < most:
                 path = _path(error.instance_path)
-                message = " ".join(str(error.message).split())[:400]
+                message = " ".join(_message(error).split())[:400]
                 found.append(Violation(path=path, message=message, keyword=str(error.kind.name)))
         return found, count
+
+
+def _message(error: Any) -> str:  # noqa: ANN401 # jsonschema_rs has no types
+    """Return what is wrong with a value, with the values that it may have: the library names two of them."""
+    if error.kind.name != "enum":
+        return str(error.message)
+    options = error.kind.options
+    named = ", ".join(json.dumps(one, ensure_ascii=False) for one in options[:_MOST_OPTIONS])
+    rest = f" and {len(options) - _MOST_OPTIONS} more" if len(options) > _MOST_OPTIONS else ""
+    given = json.dumps(error.instance, ensure_ascii=False)[:_SHOWN]
+    return f"{given} is not one of {named}{rest}"
 
 
 def _path(parts: list[str | int]) -> str:

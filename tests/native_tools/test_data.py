@@ -33,6 +33,13 @@ async def test_many_violations_are_counted_and_some_listed(call) -> None:
     assert (len(found["errors"]), found["error_count"]) == (2, 500)
 
 
+async def test_the_values_that_are_allowed_are_all_named(call) -> None:
+    found = await call("data_validate", data="e", schema={"enum": ["a", "b", "c", "ü"]})
+    assert [one["message"] for one in found["errors"]] == ['"e" is not one of "a", "b", "c", "ü"']
+    found = await call("data_validate", data=-1, schema={"enum": [*range(25)]})
+    assert found["errors"][0]["message"].endswith("18, 19 and 5 more")
+
+
 async def test_a_pattern_that_could_take_for_ever_takes_linear_time(call) -> None:
     found = await call("data_validate", data="a" * 50_000 + "!", schema={"pattern": "^(a+)+$"})
     assert not found["valid"]

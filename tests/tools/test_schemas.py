@@ -53,6 +53,14 @@ async def test_a_schema_that_is_none_says_so_wherever_it_is_read() -> None:
             await Schemas().violations(schema, {}, 10)
 
 
+def test_the_values_that_are_allowed_are_all_named_as_far_as_they_can_be_read() -> None:
+    def told(options: list[Any]) -> str:
+        return judge(make_validator({"properties": {"m": {"enum": options}}}), {"m": "get"}, 1).violations[0].message
+
+    assert told(["GET", "HEAD", "PUT", None]) == '"get" is not one of "GET", "HEAD", "PUT", null'
+    assert told([*range(25)]).endswith("18, 19 and 5 more")
+
+
 def test_large_values_count_as_work() -> None:
     assert not may_take_long(10, {"a": 1, "b": ["text"] * 1000})
     assert may_take_long(40, ["text"] * 500_000)

@@ -12,6 +12,7 @@ from ael.plan import SECTIONS, Plan, problem_at
 from ael.tools import ToolInfo
 from ael.tools.catalog import ToolCatalog
 from ael.tools.pins import ToolPins
+from ael.tools.schema_process import message_of
 from ael.tools.schemas import may_take_long, parts_of
 from ael.values import JSONValue
 from ael.workflow.expressions import has_template
@@ -84,7 +85,7 @@ def _violations(params: Mapping[str, JSONValue], info: ToolInfo) -> Iterator[tup
         if _has_template(value) and (violation.instance_path or _keyword(violation) in _OF_THE_WHOLE):
             continue
         where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in violation.instance_path)
-        yield f"params{where}", violation.message, parameter_hint(info.input_schema)
+        yield f"params{where}", message_of(violation), parameter_hint(info.input_schema)
     known = info.input_schema.get("properties")
     if isinstance(known, dict) and "additionalProperties" not in info.input_schema:
         for name in params:

@@ -17,6 +17,9 @@ import msgspec
 
 _LONGEST = 300
 
+#: Values of an enumeration that are named, and characters of what is none of them.
+_MOST_OPTIONS, _SHOWN = 20, 80
+
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked."""
@@ -67,8 +70,19 @@ def judge(validator: Any, value: Any, most: int) -> Found:  # noqa: ANN401 # jso
         count += 1
         if len(listed) < most:
             path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.instance_path)
-            listed.append(Violation(path=path, message=str(error.message)[:_LONGEST]))
+            listed.append(Violation(path=path, message=message_of(error)))
     return Found(violations=tuple(listed), count=count)
+
+
+def message_of(error: Any) -> str:  # noqa: ANN401 # jsonschema_rs has no types
+    """Return what is wrong with a value, with the values that it may have: the library names two of them."""
+    if error.kind.name != "enum":
+        return str(error.message)[:_LONGEST]
+    options = error.kind.options
+    named = ", ".join(msgspec.json.encode(one).decode() for one in options[:_MOST_OPTIONS])
+    rest = f" and {len(options) - _MOST_OPTIONS} more" if len(options) > _MOST_OPTIONS else ""
+    given = msgspec.json.encode(error.instance).decode()[:_SHOWN]
+    return f"{given} is not one of {named}{rest}"[:_LONGEST]
 
 
 def _no_references(uri: str) -> Any:  # noqa: ANN401 # never returns
