@@ -155,6 +155,41 @@ def test_a_diff_shows_no_secret_that_the_file_holds() -> None:
     assert staged.get("mcp.servers.a.env.API_KEY") == "***"
 
 
+_HEAD = "mcp:\n  servers:\n    s:\n      command: x\n"
+_TAIL = "\n      timeout: 5\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{_HEAD}      env:\n        A_TOKEN: |\n          w0rd one\n          w0rd two{_TAIL}",
+        f"{_HEAD}      env:\n        A_TOKEN: >-\n          w0rd one\n\n          w0rd two\n        B: x{_TAIL}",
+        f"{_HEAD}      env:\n        A_TOKEN: w0rd one\n          w0rd two\n        B: x{_TAIL}",
+        f'{_HEAD}      env:\n        A_TOKEN: "w0rd \\x41\n          w0rd two"\n        B: x{_TAIL}',
+        f'{_HEAD}      env: {{"A_TOKEN": "w0rd \\x41", B: x}}{_TAIL}',
+        f"{_HEAD}      args:\n      - --password\n      - 'w0rd''s one'\n      - --key=w0rd-2 # and w0rd-2{_TAIL}",
+        f"{_HEAD}      args: [--password, &p w0rd-one]{_TAIL}    t: {{command: y, args: [--token, *p]}}\n",
+        f"mcp:\n  servers:\n    s:\n      command: >-\n        x --api-key w0rd-one\n        --region eu{_TAIL}",
+    ],
+)
+def test_however_a_secret_is_written_neither_diff_nor_excerpt_nor_value_shows_it(text: str) -> None:
+    staged = draft(text.encode())
+    staged.set("mcp.servers.s.timeout", 6)
+    assert "-      timeout: 5\n" in staged.diff()
+    assert "***" in staged.diff()
+    assert "w0rd" not in f"{staged.diff()}{staged.get()}"
+    lines, told = text.splitlines(), 0
+    for number in range(len(lines)):
+        # A mistake on each line, as far as it is one: what is told of it shows the line.
+        for mistake in (": {", '"', "\n\t- x: y: z"):
+            try:
+                draft("\n".join([*lines[:number], lines[number] + mistake, *lines[number + 1 :]]).encode()).validate()
+            except ConfigInvalid as error:
+                told += 1
+                assert "w0rd" not in error.detail
+    assert told > len(lines)
+
+
 @given(path=st.text("abmcp.servrx[]0'\"", max_size=20))
 def test_any_path_is_read_or_refused_with_a_code(path: str) -> None:
     try:

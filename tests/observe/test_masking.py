@@ -6,15 +6,16 @@ import base64
 import json
 from urllib.parse import quote
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ael.errors import ErrorRecord
+from ael.errors import ConfigInvalid, ErrorRecord, Location, Problem
 from ael.journal.fold import Execution, StepRun
 from ael.observe.logs import escape
 from ael.observe.masking import MASK, Masker
-from ael.values import JSONValue
+from ael.values import JSONValue, beginning
 
 SECRET = 'p"ss wörd/+&42'
 
@@ -70,3 +71,28 @@ def test_a_secret_that_reads_like_a_state_leaves_records_whole() -> None:
     assert masked.steps[0].output == [MASK]
     assert masked.steps[0].error is not None
     assert (masked.steps[0].error.code, masked.steps[0].error.detail) == ("CODE_RUNTIME", f"was {MASK}")
+
+
+@given(
+    before=st.text("ab ", max_size=300),
+    secret=st.text("XYZ0123456789+/=", min_size=8, max_size=96),
+    after=st.text("ab "),
+)
+def test_no_secret_is_cut_in_two_where_a_text_is_shortened(before: str, secret: str, after: str) -> None:
+    shown = beginning(f"{before} {secret}{after}", 200)
+    assert len(shown) <= 200
+    assert shown.rstrip("…") in f"{before} {secret}{after}"
+    masked = Masker([secret]).text(shown)
+    assert not set(masked) & set(secret)
+
+
+def test_an_error_and_a_problem_are_masked_in_every_text() -> None:
+    masker = Masker(["secret-value"])
+    place = Location(file="f", line=1, column=1)
+    problem = Problem(
+        message="m secret-value", suggestion="s secret-value", source_line="x: secret-value", location=place
+    )
+    error = ConfigInvalid([problem], suggestion="or secret-value")
+    masker.error(error)
+    assert "secret-value" not in str(msgspec.to_builtins(error.record())) + str(msgspec.to_builtins(error.problems))
+    assert error.problems[0].message == f"m {MASK}"

@@ -66,8 +66,9 @@ def test_last_lines_are_bounded_in_number_and_length() -> None:
     kept.take(b"next")
     assert kept.lines() == [*["y"] * 98, "end", "next"]
     long = LastLines()
-    long.take(b"a" * 5000 + b"\n" + b"b" * 5000)
-    assert [len(line) for line in long.lines()] == [2000, 2000]
+    long.take(b"a" * 5000 + b"\n" + b"b" * 1900 + b" c" * 5000)
+    assert [len(line) for line in long.lines()] == [1905, 2000]
+    assert all(line.endswith("…") for line in long.lines())
 
 
 @given(st.text())

@@ -41,9 +41,9 @@ def masked_lines(text: bytes, file: str) -> list[str]:
 def _guessed(problem: Problem, lines: Sequence[str]) -> Problem:
     if problem.location is None or not problem.source_line:
         return problem
-    before = lines[: problem.location.line - 1]
-    above = next((line for line in reversed(before) if line.strip()), "")
-    return msgspec.structs.replace(problem, source_line=mask_source(problem.source_line, above))
+    number = problem.location.line - 1
+    shown = mask_source(lines, number) if number < len(lines) else ""
+    return msgspec.structs.replace(problem, source_line=shown)
 
 
 def _lines(reader: Reader, root: Node, shown: _Shown) -> list[str]:
@@ -88,6 +88,8 @@ def _hide(lines: list[str], node: Node, regions: Sequence[Region], shown: _Shown
     if node.style in {"|", ">"}:
         # The mark is where the block is opened, its end is the line below it.
         for number in range(first + 1, min(last + (node.end_mark.column > 0), len(lines))):
+            if not lines[number].strip():
+                continue
             indent = len(lines[number]) - len(lines[number].lstrip())
             lines[number] = lines[number][:indent] + shown(lines[number][indent:])
         return

@@ -6,7 +6,7 @@ import difflib
 import json
 
 from ael.tools.mocked import same
-from ael.values import JSONValue
+from ael.values import JSONValue, beginning
 
 #: Most lines of one difference, and characters of one of them.
 _MOST_LINES, _WIDEST = 40, 200
@@ -20,7 +20,7 @@ def difference(expected: JSONValue, actual: JSONValue) -> list[str]:
     if not lines:
         # They read the same and are not: 1 and 1.0 inside text, or the order of keys.
         lines = [f"-{expected!r}", f"+{actual!r}"]
-    shown = [line if len(line) <= _WIDEST else f"{line[: _WIDEST - 1]}…" for line in lines if not line.startswith("@@")]
+    shown = [beginning(line, _WIDEST) for line in lines if not line.startswith("@@")]
     if len(shown) > _MOST_LINES:
         shown = [*shown[:_MOST_LINES], f" … {len(shown) - _MOST_LINES} lines more"]
     return shown

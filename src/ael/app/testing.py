@@ -23,7 +23,7 @@ from ael.observe.masking import Masker
 from ael.plan import Plan
 from ael.steps import Decision
 from ael.tools.mocked import MadeCall, MockedTools, contains, matches
-from ael.values import JSONValue, text
+from ael.values import JSONValue, beginning, text
 from ael.workflow.inputs import make_validator, validate_inputs
 from ael.workflow.model import Expectation, FileTest
 
@@ -282,5 +282,4 @@ def _calls(expected: Expectation, calls: list[MadeCall]) -> Iterator[Mismatch]:
 
 
 def _short(value: JSONValue) -> str:
-    shown = text(value)
-    return shown if len(shown) <= 100 else f"{shown[:99]}…"
+    return beginning(text(value), 100)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from urllib.parse import unquote
 
 import msgspec
@@ -63,16 +63,16 @@ _USERINFO = r'([^\s/?#@:"]*)(?::((?!\d{1,5}[/?#])[^\s@"]*(?:@[^\s/?#@"]*(?=@))*)
 #: A name before its value: `name=`, `"name": `; an option before its value, also where both are texts of a list.
 _NAME = r"""(?<![\w.-])(?<!://)([\w.-]{1,80})["']?\s*[=:]\s*"""
 _OPTION = r"""(?<![\w-])(-{1,2}[A-Za-z][\w.-]{0,79})["']?[\s,]+(?!-)"""
-#: The value after it; that of a mapping in braces may have spaces in it.
+#: The value after it.
 _VALUE = r""""([^"]*)|'([^']*)|([^\s"'&;,}\])]+)"""
-_YAML_VALUE = r""""([^"]*)|'([^']*)|([^"',}\]]+)"""
 #: A word that is an option with its value, a variable or a header.
 _WORD = r"-{0,2}([\w.-]{1,80})\s*[=:]\s*"
 #: One whose value is the next word.
 _PLAIN_OPTION = r"-{1,2}[\w.-]{1,80}"
-#: A line that is a key and its value, or an argument that is an option.
-_YAML_KEY = r"""\s*(?:-\s+)?["']?([\w.-]{1,80})["']?\s*:\s+"""
+#: A line that begins with a key; one that is an argument; a name that something may belong to.
+_YAML_KEY = r"""\s*(?:-\s+)?["']?[\w.-]{1,80}["']?\s*:(?:\s|$)"""
 _YAML_OPTION = r"""\s*(?:-\s+)?["']?(-{1,2}[A-Za-z][\w.-]*)["']?,?\s*"""
+_TOLD = r"""(?<![\w.-])-{0,2}([\w.-]{1,80})(?=["']?(?:[\s:=,]|$))"""
 #: A longer line of a broken file is not looked at, nor shown.
 _LONGEST_LINE = 20_000
 #: What stands before a credential in a header.
@@ -242,19 +242,33 @@ def mask_url(url: str) -> str:
     return masked(url, _regions(("url",), url, url, ""))
 
 
-def mask_source(line: str, above: str = "") -> str:
-    """Return a line of a file that could not be read, without what looks like a secret; each column keeps its place."""
+def mask_source(lines: Sequence[str], number: int) -> str:
+    """Return a line (from 0) of a file that could not be read, without what may be a secret; columns keep their places.
+
+    Nobody knows what is whose value there. So all that follows a telling name on its line goes, and where one stands
+    above, everything on lines without a key of their own.
+    """
+    line = lines[number]
     if len(line) > _LONGEST_LINE:
         return ""
-    end = len(line.rstrip())
-    spans = [*_in_text(line), *_named(line, _NAME, _YAML_VALUE)]
+    above = next((one for one in reversed(lines[:number]) if one.strip()), "")
+    option = _pattern(_YAML_OPTION).fullmatch(above)
+    told = _telling(line)
+    spans = [*_in_text(line)]
     spans += [(*found.span(), "") for found in _pattern(_LONG_WORD).finditer(line) if _is_random(found[0])]
-    key, option = _pattern(_YAML_KEY).match(line), _pattern(_YAML_OPTION).fullmatch(above)
-    if key is not None and names_secret(key[1]):
-        spans.append((key.end(), end, key[1]))
+    if told is not None:
+        spans.append((told, len(line), "told"))
     if option is not None and names_secret(option[1]):
-        spans.append((0, end, option[1]))
-    return masked(line, _joined(line, spans), lambda secret: "*" * len(secret))
+        spans.append((0, len(line), option[1]))
+    elif _pattern(_YAML_KEY).match(line) is None and any(_telling(one) is not None for one in lines[:number]):
+        spans.append((0, len(line), "told"))
+    return masked(line, _joined(line, spans), partial(re.sub, r"[^\s{}\[\],:]", "*"))
+
+
+def _telling(line: str) -> int | None:
+    """Return where the first name of a secret on a line ends."""
+    names = _pattern(_TOLD).finditer(line[:_LONGEST_LINE])
+    return next((found.end() for found in names if names_secret(found[1])), None)
 
 
 # -- the forms --------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from ael.tools.jsonrpc import InvalidAnswer, Notify, PeerGone, PeerTimeout, RpcE
 from ael.tools.keeper import Keeper
 from ael.tools.stderr import LastLines, visible
 from ael.tools.stdio import ProcessPeer
-from ael.values import shortened
+from ael.values import beginning, shortened
 
 #: What a server answers to a POST that it does not know.
 _NOT_STREAMABLE = frozenset({400, 404, 405, 415})
@@ -166,7 +166,7 @@ class Connector:
     def last_words(self) -> str:
         """Return the last lines of a server that is gone, as a part of a sentence."""
         lines = [line for line in self.last_lines.lines() if line.strip()][-5:]
-        return "; it wrote: " + " | ".join(line.strip()[:300] for line in lines) if lines else ""
+        return "; it wrote: " + " | ".join(beginning(line.strip(), 300) for line in lines) if lines else ""
 
 
 def _explain_program(error: OSError, config: ServerConfig) -> Failure:

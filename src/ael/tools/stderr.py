@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections import deque
 
+from ael.values import beginning
+
 #: Lines that are kept, and bytes of each.
 _LINES, _LINE = 100, 2000
 
@@ -27,11 +29,11 @@ class LastLines:
         head, newline, rest = data.rpartition(b"\n")
         if newline:
             first, *others = head.split(b"\n")
-            self._lines.append((self._rest + first)[:_LINE])
-            self._lines.extend(line[:_LINE] for line in others[-_LINES:])
+            self._lines.append((self._rest + first)[: _LINE + 1])
+            self._lines.extend(line[: _LINE + 1] for line in others[-_LINES:])
             self._rest = b""
         # The beginning of a line says more than its end.
-        self._rest = (self._rest + rest[:_LINE])[:_LINE]
+        self._rest = (self._rest + rest[: _LINE + 1])[: _LINE + 1]
 
     def end(self) -> None:
         """Take notice that the stream ended, perhaps within a line."""
@@ -42,7 +44,12 @@ class LastLines:
     def lines(self) -> list[str]:
         """Return the lines without what a terminal would act on."""
         rest = [self._rest] if self._rest else []
-        return [visible(line.decode("utf-8", "replace")) for line in [*self._lines, *rest][-_LINES:]]
+        return [_shown(line) for line in [*self._lines, *rest][-_LINES:]]
+
+
+def _shown(line: bytes) -> str:
+    text = visible(line.decode("utf-8", "replace"))
+    return text if len(line) <= _LINE else beginning(text, len(text) - 1)
 
 
 def visible(text: str) -> str:

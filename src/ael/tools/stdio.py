@@ -23,7 +23,7 @@ from ael.tools.lines import LineReader, number_at_head, number_at_tail
 from ael.tools.listing import what_is_wrong
 from ael.tools.output_pipe import OutputPipe
 from ael.tools.stderr import LastLines
-from ael.values import bulk
+from ael.values import beginning, bulk
 
 #: What a server's process inherits: enough to run, none of our secrets.
 INHERITED = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "USER", "VIRTUAL_ENV", "TZ")
@@ -288,7 +288,7 @@ class ProcessPeer(Peer, asyncio.SubprocessProtocol):
             self._fail_all(error)
 
     def _not_a_message(self, line: bytes, error: Exception) -> None:
-        self.noise.append(line[:200].decode("utf-8", "replace"))
+        self.noise.append(beginning(line[:1000].decode("utf-8", "replace"), 200))
         if line.lstrip()[:1] != b"{" or b'"method"' in line[:4096]:
             # A line of a log, perhaps with a message of ours in it.
             return

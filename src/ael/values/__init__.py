@@ -26,6 +26,9 @@ else:
 #: Deepest nesting of a value that enters or leaves a workflow.
 MAX_DEPTH = 64
 
+#: Longer secrets without a space are rare; half of one at the end of a shortened text may be shown.
+_LONGEST_SECRET = 96
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
@@ -51,9 +54,23 @@ def text(value: JSONValue) -> str:
 
 
 def shortened(words: str, most: int = 4000) -> str:
-    """Return the beginning of a text, and how much of it was left out."""
-    left = len(words) - most
-    return words if left <= 0 else f"{words[:most]}… ({left} more characters are left out)"
+    """Return the beginning of a text, as `beginning` does, and how much of it was left out."""
+    if len(words) <= most:
+        return words
+    shown = beginning(words, most + 1)
+    return f"{shown} ({len(words) - len(shown) + 1} more characters are left out)"
+
+
+def beginning(words: str, most: int) -> str:
+    """Return a text, or at most so many characters of it, in a way that it can still be masked.
+
+    Nobody would find half of a secret: it is cut at a space or a quote, else where one of usual length may begin.
+    """
+    if len(words) <= most:
+        return words
+    head = words[: most - 1]
+    at = max(head.rfind(one) for one in " \t\n\"'")
+    return f"{head[: at + 1 if at >= most - _LONGEST_SECRET else max(0, most - _LONGEST_SECRET)]}…"
 
 
 def canonical(value: JSONValue) -> bytes:
