@@ -35,6 +35,9 @@ _WIDTH = 80
 def json_text(value: Any, *, indent: int = 2) -> str:  # noqa: ANN401 # any value that encodes
     """Return a value as JSON that is safe to show: such characters stand in its strings only, so escapes are equal."""
     text = msgspec.json.format(msgspec.json.encode(value), indent=indent).decode()
+    if text.isascii() and "\x7f" not in text:
+        # There is nothing to look for, and looking takes longer than all the rest.
+        return text
     return _BARE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
