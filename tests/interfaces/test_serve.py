@@ -119,6 +119,60 @@ async def test_nothing_but_the_protocol_is_on_standard_output(project) -> None:
     assert "[AEL] Workflows: 2 registered" in project.errors
 
 
+#: Runs in the server's own process: writes to standard output in every way, once the protocol is served and at the end.
+NOISE = """
+import atexit, ctypes, os, subprocess, sys, threading
+
+def make_noise(end=False):
+    print("noise of print", flush=True)
+    sys.__stdout__.write("noise of the real stream\\n")
+    sys.__stdout__.flush()
+    os.write(1, b"noise of the descriptor\\n")
+    library = ctypes.CDLL(None)
+    library.puts(b"noise of a native library")
+    library.fflush(None)
+    if not end:
+        subprocess.run(["echo", "noise of a child"])
+
+def crash():
+    make_noise()
+    raise RuntimeError("noise of a thread")
+
+def hook(event, arguments):
+    # What is imported first when the protocol is about to be served.
+    if event == "import" and arguments[0] == "ael.interfaces.mcp.pipes" and not started:
+        started.append(True)
+        make_noise()
+        thread = threading.Thread(target=crash)
+        thread.start()
+        thread.join()
+
+started = []
+if "serve" in sys.argv:
+    sys.addaudithook(hook)
+    atexit.register(make_noise, end=True)
+"""
+
+
+async def test_what_prints_in_the_servers_own_process_is_not_on_standard_output(project, tmp_path: Path) -> None:
+    place = tmp_path / "startup"
+    place.mkdir()
+    (place / "sitecustomize.py").write_text(NOISE)
+    project.environment |= {"PYTHONPATH": str(place), "PYTHONFAULTHANDLER": "1", "PYTHONUNBUFFERED": "1"}
+    async with project.raw() as raw:
+        assert (await raw.call("workflow:quick", {"who": "Ada"}))["structuredContent"] == {"greeting": "hello Ada"}
+        raw.running.stdin.close()
+        rest = await raw.running.stdout.read()
+        assert await raw.running.wait() == 0
+    assert rest == b""
+    assert all(json.loads(line)["jsonrpc"] == "2.0" for line in raw.lines)
+    said = project.errors
+    for way in ("print", "the real stream", "the descriptor", "a native library"):
+        assert said.count(f"noise of {way}\n") == 3, said
+    assert said.count("noise of a child\n") == 2
+    assert "RuntimeError: noise of a thread" in said
+
+
 async def test_the_start_is_told_on_standard_error(project) -> None:
     project.configure({"mcp": {"servers": {"loud": {"command": sys.executable, "args": [HOSTILE, "plain"]}}}})
     async with project.raw() as raw:
