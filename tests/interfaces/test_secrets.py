@@ -226,7 +226,9 @@ async def test_no_secret_reaches_an_agent_or_the_log_of_a_server_that_tells_them
     assert not words_in(project.errors)
 
 
-def test_what_a_server_that_does_not_start_says_is_masked_by_every_command(configured: Ael, write: Write) -> None:
+def test_what_a_server_that_does_not_start_says_is_masked_by_every_command_and_sealed_on_disk(
+    configured: Ael, write: Write, tmp_path: Path
+) -> None:
     path = write("workflows/w.yaml", WORKFLOW.replace("s__act", "dies__act"))
     for arguments in (
         ("validate", path, "--check-tools"),
@@ -241,6 +243,8 @@ def test_what_a_server_that_does_not_start_says_is_masked_by_every_command(confi
         assert done.returncode == 1
         assert "***" in done.stdout + done.stderr, (arguments, done.stderr)
         assert not words_in(done.stdout + done.stderr), (arguments, done.stdout, done.stderr)
+    for file in (tmp_path / ".ael").iterdir():
+        assert not words_in(file.read_bytes().decode("latin-1")), file
 
 
 def test_a_tool_whose_name_holds_a_secret_is_found_by_its_name(ael: Ael, write: Write) -> None:

@@ -37,6 +37,7 @@ URL = ("mcp", "servers", "s", "url")
         ("--max-tokens", "4096", "4096"),
         ("--max-tokens=1", "word", "word"),
         ("--no-auth", "serve", "serve"),
+        ("--auth", "oauth2", "oauth2"),
         ("--token-file", "word", "word"),
         ("", "--tokenizer=bert", "--tokenizer=bert"),
         ("-e", "GITHUB_TOKEN=a word", "GITHUB_TOKEN=***"),

@@ -82,7 +82,10 @@ _CODE = r"\$\(|`"
 #: Options whose value is a program.
 _TAKES_CODE = frozenset({"-c", "-lc", "-ic", "-ec", "--command", "--eval"})
 #: Settings rather than secrets, whatever their names.
-_SETTING = r"(?i)\d{1,12}|true|false|yes|no|on|off|none|null"
+_SETTING = (
+    r"(?i)\d{1,12}|true|false|yes|no|on|off|none|null|auto|default|env|stdin|prompt"
+    r"|basic|bearer|digest|jwt|oauth2?|oidc|saml|iam|mtls"
+)
 _NUMBER = r"\d{4,12}"
 _LONG_WORD = r"[A-Za-z0-9+/=_.~-]{24,}"
 _UUID = r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
