@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ael.app.config_excerpts import masked_line
 from ael.app.config_paths import parse_path, show_path
 from ael.app.configuration import Draft
 from ael.app.settings import ConfigSource
@@ -153,6 +154,27 @@ def test_a_diff_shows_no_secret_that_the_file_holds() -> None:
     assert "+      timeout: 5\n" in staged.diff()
     assert "in-plain-sight" not in staged.diff()
     assert staged.get("mcp.servers.a.env.API_KEY") == "***"
+
+
+@pytest.mark.parametrize(
+    ("lines", "shown"),
+    [
+        (["    PASSWORD: two words"], "    PASSWORD: *** *****"),
+        (["    - --password", "    - word: x"], "    * ****: *"),
+        (['  {"a": {"TOKEN": "word"}, "args": ["x"]'], '  {"a": {"TOKEN*: ******}, ******: [***]'),
+        (["env: {PASSWORD: a word, X: y"], "env: {PASSWORD: * ****, *: *"),
+        (["    X: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b"], f"    X: {'*' * 40}"),
+        (["    url: https://me:word@h: x"], "    url: https://me:****@h: x"),
+        (["    A_TOKEN: a", "      word of: two"], "      **** **: ***"),
+        (["    A_TOKEN: a", "    B: {b: c"], "    B: {b: c"),
+        (["    command: foo: bar"], "    command: foo: bar"),
+        (["x" * 30_000], ""),
+    ],
+)
+def test_a_line_of_a_broken_file_keeps_its_columns_and_nothing_that_may_be_a_secret(
+    lines: list[str], shown: str
+) -> None:
+    assert masked_line(lines, len(lines) - 1) == shown
 
 
 _HEAD = "mcp:\n  servers:\n    s:\n      command: x\n"

@@ -13,7 +13,6 @@ from ael.observe.secret_forms import (
     find_secrets,
     mask_command,
     mask_document,
-    mask_source,
     mask_url,
     masked,
     secret_texts,
@@ -124,27 +123,6 @@ def test_what_is_masked_elsewhere_is_the_secret_itself_as_written_and_as_filled(
     # Of three characters or a number as it may stand anywhere, nothing is masked elsewhere.
     assert secret_texts(find_regions(ARGUMENT, "abc", "--token")) == []
     assert secret_texts(find_regions(ARGUMENT, "${N}", "--max-tokens"), lambda _: "4096") == []
-
-
-@pytest.mark.parametrize(
-    ("lines", "shown"),
-    [
-        (["    PASSWORD: two words"], "    PASSWORD: *** *****"),
-        (["    - --password", "    - word: x"], "    * ****: *"),
-        (['  {"a": {"TOKEN": "word"}, "args": ["x"]'], '  {"a": {"TOKEN*: ******}, ******: [***]'),
-        (["env: {PASSWORD: a word, X: y"], "env: {PASSWORD: * ****, *: *"),
-        (["    X: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b"], f"    X: {'*' * 40}"),
-        (["    url: https://me:word@h: x"], "    url: https://me:****@h: x"),
-        (["    A_TOKEN: a", "      word of: two"], "      **** **: ***"),
-        (["    A_TOKEN: a", "    B: {b: c"], "    B: {b: c"),
-        (["    command: foo: bar"], "    command: foo: bar"),
-        (["x" * 30_000], ""),
-    ],
-)
-def test_a_line_of_a_broken_file_keeps_its_columns_and_nothing_that_may_be_a_secret(
-    lines: list[str], shown: str
-) -> None:
-    assert mask_source(lines, len(lines) - 1) == shown
 
 
 _WORDS = st.text(st.characters(exclude_characters="\0\ue000", exclude_categories=["Cs"]), min_size=4, max_size=20)

@@ -6,14 +6,25 @@ lines everything goes that looks like a secret by itself.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
 from ael.errors import ConfigInvalid, Problem
 from ael.observe.masking import MASK
-from ael.observe.secret_forms import Region, find_regions, mask_source, masked, secret_texts
+from ael.observe.secret_forms import Region, find_regions, is_random, masked, names_secret, secret_texts
 from ael.workflow.yaml_reader import Node, Reader
+
+#: A line that begins with a key; one that is an argument; a name that something may belong to; long words.
+_KEY = r"""\s*(?:-\s+)?["']?[\w.-]{1,80}["']?\s*:(?:\s|$)"""
+_OPTION = r"""\s*(?:-\s+)?["']?(-{1,2}[A-Za-z][\w.-]*)["']?,?\s*"""
+_NAME = r"""(?<![\w.-])-{0,2}([\w.-]{1,80})(?=["']?(?:[\s:=,]|$))"""
+_LONG_WORD = r"[A-Za-z0-9+/=_.~-]{24,}"
+#: What is shown of a line all the same.
+_STRUCTURE = frozenset(" \t{}[],:")
+#: A longer line of a broken file is not looked at, nor shown.
+_LONGEST_LINE = 20_000
 
 #: A secret in a file's text → what is shown for it.
 _Shown = Callable[[str], str]
@@ -42,8 +53,39 @@ def _guessed(problem: Problem, lines: Sequence[str]) -> Problem:
     if problem.location is None or not problem.source_line:
         return problem
     number = problem.location.line - 1
-    shown = mask_source(lines, number) if number < len(lines) else ""
+    shown = masked_line(lines, number) if number < len(lines) else ""
     return msgspec.structs.replace(problem, source_line=shown)
+
+
+def masked_line(lines: Sequence[str], number: int) -> str:
+    """Return a line (from 0) of a file that could not be read, without what may be a secret; columns keep their places.
+
+    Nobody knows what is whose value there. So all that follows a telling name on its line goes, and where one stands
+    above, everything on lines without a key of their own.
+    """
+    line = lines[number]
+    if len(line) > _LONGEST_LINE:
+        return ""
+    above = next((one for one in reversed(lines[:number]) if one.strip()), "")
+    option = re.fullmatch(_OPTION, above)
+    follows = option is not None and names_secret(option[1])
+    if follows or (re.match(_KEY, line) is None and any(_telling(one) is not None for one in lines[:number])):
+        spans = [(0, len(line))]
+    else:
+        told = _telling(line)
+        spans = [(region.start, region.end) for region in find_regions((), line)]
+        spans += [found.span() for found in re.finditer(_LONG_WORD, line) if is_random(found[0])]
+        spans += [] if told is None else [(told, len(line))]
+    shown = list(line)
+    for start, end in spans:
+        shown[start:end] = [one if one in _STRUCTURE else "*" for one in shown[start:end]]
+    return "".join(shown)
+
+
+def _telling(line: str) -> int | None:
+    """Return where the first name of a secret on a line ends."""
+    names = re.finditer(_NAME, line[:_LONGEST_LINE])
+    return next((found.end() for found in names if names_secret(found[1])), None)
 
 
 def _lines(reader: Reader, root: Node, shown: _Shown) -> list[str]:

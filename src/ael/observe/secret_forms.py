@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache, partial
+from functools import cache
 from urllib.parse import unquote
 
 import msgspec
@@ -69,12 +69,6 @@ _VALUE = r""""([^"]*)|'([^']*)|([^\s"'&;,}\])]+)"""
 _WORD = r"-{0,2}([\w.-]{1,80})\s*[=:]\s*"
 #: One whose value is the next word.
 _PLAIN_OPTION = r"-{1,2}[\w.-]{1,80}"
-#: A line that begins with a key; one that is an argument; a name that something may belong to.
-_YAML_KEY = r"""\s*(?:-\s+)?["']?[\w.-]{1,80}["']?\s*:(?:\s|$)"""
-_YAML_OPTION = r"""\s*(?:-\s+)?["']?(-{1,2}[A-Za-z][\w.-]*)["']?,?\s*"""
-_TOLD = r"""(?<![\w.-])-{0,2}([\w.-]{1,80})(?=["']?(?:[\s:=,]|$))"""
-#: A longer line of a broken file is not looked at, nor shown.
-_LONGEST_LINE = 20_000
 #: What stands before a credential in a header.
 _SCHEME = r"(?i)\s*(?:bearer|basic|token|apikey|digest)\s+"
 #: What a shell would run: that is code, and a lock file has to show it.
@@ -156,10 +150,6 @@ def _found(parts: _Path, value: JSONValue, before: str) -> Iterator[Secret]:
 def find_regions(parts: Sequence[str | int], written: str, before: str = "") -> tuple[Region, ...]:
     """Return the secrets in a text at a path; `before` is the argument that stands before it."""
     shadow = VARIABLE.sub(lambda found: _OPAQUE * len(found[0]) if found[2] else found[0], written)
-    return _regions(parts, written, shadow, before)
-
-
-def _regions(parts: Sequence[str | int], written: str, shadow: str, before: str) -> tuple[Region, ...]:
     last = parts[-1] if parts else ""
     if len(parts) > 1 and parts[-2] in {"args", "command"} and isinstance(last, int):
         spans = _in_word(shadow, before)
@@ -223,6 +213,15 @@ def names_secret(name: str) -> bool:
     return bool(_pattern(_TELLING).search(bare)) and not _pattern(_NOT_TELLING).search(bare)
 
 
+def is_random(word: str) -> bool:
+    """Say whether a text is one long word of letters and digits that no person would write."""
+    found = _pattern(_LONG_WORD).fullmatch(word.strip())
+    if found is None or word.count("/") > 1:
+        return False
+    kinds = (any(map(str.isdigit, word)), any(map(str.islower, word)), any(map(str.isupper, word)))
+    return kinds[0] and (sum(kinds) == 3 or len(set(word)) >= 12) and "." not in word
+
+
 def variable_name(written: str) -> str:
     """Return a name for a variable of the environment after any text."""
     name = re.sub(r"[^A-Za-z0-9]+", "_", written).strip("_").upper()
@@ -234,44 +233,15 @@ def variable_name(written: str) -> str:
 
 def mask_command(command: str, arguments: Sequence[str]) -> str:
     """Return how a process is started, variables filled, without its secrets."""
-    words = [masked(command, _in_command(command, command))]
-    for before, word in zip(["", *arguments], arguments, strict=False):
-        words.append(masked(word, _joined(word, _in_word(word, before))))
+    words = [masked(command, find_regions(("command",), command))]
+    for at, (before, word) in enumerate(zip(["", *arguments], arguments, strict=False)):
+        words.append(masked(word, find_regions(("args", at), word, before)))
     return " ".join(words)
 
 
 def mask_url(url: str) -> str:
     """Return a URL, variables filled, without its secrets."""
-    return masked(url, _regions(("url",), url, url, ""))
-
-
-def mask_source(lines: Sequence[str], number: int) -> str:
-    """Return a line (from 0) of a file that could not be read, without what may be a secret; columns keep their places.
-
-    Nobody knows what is whose value there. So all that follows a telling name on its line goes, and where one stands
-    above, everything on lines without a key of their own.
-    """
-    line = lines[number]
-    if len(line) > _LONGEST_LINE:
-        return ""
-    above = next((one for one in reversed(lines[:number]) if one.strip()), "")
-    option = _pattern(_YAML_OPTION).fullmatch(above)
-    told = _telling(line)
-    spans = [*_in_text(line)]
-    spans += [(*found.span(), "") for found in _pattern(_LONG_WORD).finditer(line) if _is_random(found[0])]
-    if told is not None:
-        spans.append((told, len(line), "told"))
-    if option is not None and names_secret(option[1]):
-        spans.append((0, len(line), option[1]))
-    elif _pattern(_YAML_KEY).match(line) is None and any(_telling(one) is not None for one in lines[:number]):
-        spans.append((0, len(line), "told"))
-    return masked(line, _joined(line, spans), partial(re.sub, r"[^\s{}\[\],:]", "*"))
-
-
-def _telling(line: str) -> int | None:
-    """Return where the first name of a secret on a line ends."""
-    names = _pattern(_TOLD).finditer(line[:_LONGEST_LINE])
-    return next((found.end() for found in names if names_secret(found[1])), None)
+    return masked(url, find_regions(("url",), url))
 
 
 # -- the forms --------------------------------------------------------------------------------------------------------
@@ -323,7 +293,7 @@ def _in_value(name: str, shadow: str) -> list[_Span]:
     value = shadow[start:].replace(_OPAQUE, "")
     # Nothing but a credential follows the word Bearer, whatever the variable is called.
     is_bearer = shadow[:start].strip().lower() == "bearer" and len(value) >= SHORTEST_SECRET and " " not in value
-    if whole and (names_secret(name) or is_bearer or _is_random(value)):
+    if whole and (names_secret(name) or is_bearer or is_random(value)):
         return whole
     return [*_in_text(shadow)]
 
@@ -430,19 +400,10 @@ def _in_url(shadow: str) -> Iterator[_Span]:
     for found in _pattern(_URL_PART).finditer(rest):
         value = found[2].replace(_OPAQUE, "")
         named = found[1] is not None and bool(_pattern(_QUERY_NAME).fullmatch(found[1]))
-        if named or (_is_random(value) and not _pattern(_UUID).fullmatch(value)):
+        if named or (is_random(value) and not _pattern(_UUID).fullmatch(value)):
             yield start + found.start(2), start + found.end(2), found[1] or "url"
 
 
 def _is_token(user: str) -> bool:
     """Say whether the name in a URL is a token: people's names are shorter, and have fewer digits."""
     return len(user) >= 16 and sum(map(str.isdigit, user)) >= 2
-
-
-def _is_random(word: str) -> bool:
-    """Say whether a text is one long word of letters and digits that no person would write."""
-    found = _pattern(_LONG_WORD).fullmatch(word.strip())
-    if found is None or word.count("/") > 1:
-        return False
-    kinds = (any(map(str.isdigit, word)), any(map(str.islower, word)), any(map(str.isupper, word)))
-    return kinds[0] and (sum(kinds) == 3 or len(set(word)) >= 12) and "." not in word
