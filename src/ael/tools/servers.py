@@ -180,6 +180,9 @@ class McpServer:
         try:
             listed = await client.list_tools(self._timeout)
         except (RpcError, PeerGone, PeerTimeout, InvalidAnswer) as error:
+            if isinstance(error, PeerGone) and self._offers is not None:
+                # It is down, as it may have been a moment before: a call waits until it is back.
+                return
             if not isinstance(error, RpcError) or error.code != METHOD_NOT_FOUND:
                 said = f": {words(error)}" if isinstance(error, RpcError) else ""
                 why = "it does not list its tools" + ("" if said else f": {words(error)}")
