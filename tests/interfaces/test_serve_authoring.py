@@ -155,6 +155,8 @@ async def test_a_secret_that_reads_as_masked_is_not_lost_by_saving_what_was_read
     async with project.raw() as raw:
         got = (await raw.call("workflow_get", {"name": "sum"}))["structuredContent"]["definition"]
         assert secret not in got
+        shown = (await raw.ask("resources/read", {"uri": "ael://workflows/sum"}))["result"]["contents"][0]["text"]
+        assert shown == before.replace(secret, "***")
         refused = await raw.call("workflow_update", {"name": "sum", "definition": got.replace("sum(", "max(")})
         assert refused["isError"]
         assert "would lose it" in refused["content"][0]["text"]
