@@ -45,6 +45,10 @@ class Location(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.file}:{self.line}:{self.column}"
 
 
+#: Characters of the message of one problem.
+_LONGEST_PROBLEM = 2000
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is wrong with a file or a value; a validation reports all of them at once."""
 
@@ -57,6 +61,12 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     #: The text of the line that `location` names, for the caret.
     source_line: str = ""
     severity: Literal["error", "warning"] = "error"
+
+    def __post_init__(self) -> None:
+        # It may repeat a value of any length; what is wrong stands at the end.
+        if len(self.message) > _LONGEST_PROBLEM:
+            half = _LONGEST_PROBLEM // 2
+            msgspec.structs.force_setattr(self, "message", f"{self.message[:half]} … {self.message[-half:]}")
 
     def render(self) -> str:
         """Return at most four lines: place and message, the source line, a caret, the suggestion."""
@@ -109,6 +119,14 @@ class ErrorRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         return f"{self.message}: {self.detail}" if self.detail else self.message
 
 
+#: Characters of a name in a message: whoever asks for what is not there may ask by a name of any length.
+_LONGEST_NAME = 300
+
+
+def _brief(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
+
+
 class AelError(Exception):
     """Base of all errors; `detail` says what happened, `suggestion` what to do.
 
@@ -138,12 +156,14 @@ class AelError(Exception):
         self.suggestion = suggestion
         self.retryable = self.retryable_by_default if retryable is None else retryable
         self.step_id = step_id
-        self.tool_name = tool_name
+        self.tool_name = None if tool_name is None else _brief(tool_name)
         self.attempt = attempt
         self.location = location
         self.cause = cause
         self.values = values
-        self.message = self.template.format_map({"tool_name": tool_name, "step_id": step_id, **values})
+        named = {"tool_name": tool_name, "step_id": step_id, **values}
+        shown = {key: _brief(value) if isinstance(value, str) else value for key, value in named.items()}
+        self.message = self.template.format_map(shown)
         super().__init__(f"{self.message}: {detail}" if detail else self.message)
 
     def record(self) -> ErrorRecord:

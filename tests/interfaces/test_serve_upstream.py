@@ -66,10 +66,25 @@ async def test_tools_that_cannot_be_used_are_told_once(project) -> None:
     async with project.raw() as raw:
         listed = [tool["name"] for tool in (await raw.ask("tools/list"))["result"]["tools"]]
         assert "broken" not in listed
-    assert (
-        len(re.findall(r"server 's': \d+ of its tools cannot be used, such as 'broken': its schema", project.errors))
-        == 1
-    )
+    said = re.findall(r"server 's': (\d+) of its tools cannot be used: (.*)", project.errors)
+    assert len(said) == 1
+    assert "'broken': its schema" in said[0][1]
+
+
+async def test_a_tool_whose_name_agents_cannot_use_is_told_with_the_reason_and_listed_for_people(project, ael) -> None:
+    project.configure({"mcp": {"servers": {"s": hostile("names")}}, "tools": {"builtins": []}})
+    why = "its name is not 1 to 128 letters, digits and _ - . / :"
+    async with project.raw() as raw:
+        listed = [tool["name"] for tool in (await raw.ask("tools/list"))["result"]["tools"]]
+        assert listed == ["workflow:quick", "act"]
+        # The same list again is no news; another tool that cannot be used is.
+        for number in (1, 2):
+            await raw.call("act", {"n": number})
+            await project.said(f"cannot be used: 'not so {number}': {why}", raw.running)
+    assert project.errors.count(why) == 4
+    assert f"'with space': {why}; " in project.errors
+    rows = {row["name"]: row for row in json.loads(ael("tools", "list", "--json").stdout)["tools"]}
+    assert (rows["with space"]["status"], rows["with space"]["reason"]) == ("unavailable", why)
 
 
 @pytest.mark.slow

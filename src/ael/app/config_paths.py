@@ -16,7 +16,7 @@ import msgspec
 from ael.app.config_excerpts import unreadable
 from ael.app.config_file import ConfigFile
 from ael.errors import ConfigInvalid, ConfigPathInvalid, nearest
-from ael.values import JSONValue
+from ael.values import JSONValue, shortened
 from ael.workflow.yaml_reader import Reader, Unreadable, join, record_fields
 
 #: A key of a mapping, or a position in a list.
@@ -45,7 +45,8 @@ def _unquoted(text: str, path: str) -> str:
     try:
         return str(ast.literal_eval(text))
     except (ValueError, SyntaxError) as error:
-        raise ConfigPathInvalid(f"{text} is not readable", suggestion="Write a key as ['a.b'].", path=path) from error
+        why = f"{shortened(text, 100)} is not readable"
+        raise ConfigPathInvalid(why, suggestion="Write a key as ['a.b'].", path=path) from error
 
 
 def show_path(parts: tuple[Part, ...]) -> str:
@@ -105,7 +106,7 @@ def _why(parts: tuple[Part, ...], end: int) -> str:
         return f"{where} is a list: its items are {above}[0] and so on"
     if not any(kind is dict or (isinstance(kind, type) and issubclass(kind, msgspec.Struct)) for kind in kinds):
         return f"{where} is a single value"
-    return f"there is no key '{parts[end - 1]}' in {where}"
+    return f"there is no key '{shortened(str(parts[end - 1]), 100)}' in {where}"
 
 
 def _suggestion(path: str, parts: tuple[Part, ...], end: int) -> str:

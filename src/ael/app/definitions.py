@@ -18,6 +18,7 @@ from ael.engine.engine import packages_of
 from ael.errors import CircularDependency, Problem, WorkflowInvalid, WorkflowNotFound, did_you_mean
 from ael.plan import CodeFacts, Plan, bind_blocks, make_plan, problem_at, step_path
 from ael.sandbox.contract import CodeSource, Sandbox
+from ael.values import shortened
 from ael.workflow.load import load_file
 from ael.workflow.model import Definition, StepId, WorkflowStep
 
@@ -114,8 +115,9 @@ class Definitions:
             where = ", ".join(str(path) for path in self.directories) or "no directory"
             known = dict.fromkeys(by_name)
             raise WorkflowNotFound(
-                f"no file in {where} has the name '{name}'" + (f" and version '{version}'" if version else ""),
-                suggestion=did_you_mean(name, known, "workflow") or "Give the path of a file, or add one there.",
+                f"no file in {where} has the name '{shortened(name, 100)}'"
+                + (f" and version '{shortened(version, 100)}'" if version else ""),
+                suggestion=did_you_mean(name[:100], known, "workflow") or "Give the path of a file, or add one there.",
                 workflow_id=reference,
             )
         versions = {one.plan.workflow.version for one in prepared}
@@ -223,7 +225,7 @@ def _at_child(plan: Plan, step: WorkflowStep, message: str, hint: str) -> Proble
 
 
 def _looks_like_path(reference: str) -> bool:
-    return "/" in reference or "\\" in reference or reference.endswith(SUFFIXES) or Path(reference).exists()
+    return "/" in reference or "\\" in reference or reference.endswith(SUFFIXES) or os.path.exists(reference)  # noqa: PTH110 # what no file can be called is no error
 
 
 def version_key(version: str) -> tuple[int, ...]:

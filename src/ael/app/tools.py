@@ -35,6 +35,9 @@ _AROUND = 5.0
 #: Plans of calls that are remembered.
 _PLANS_KEPT = 1024
 
+#: Bytes of a parameter's name, as JSON.
+_LONGEST_KEY = 1000
+
 
 class ToolRow(msgspec.Struct, frozen=True, kw_only=True):
     """A tool as a listing shows it."""
@@ -213,6 +216,9 @@ async def call_tool(
             raise ParamInvalid("python_exec takes one parameter: `code`, a text", tool_name=name)
         plan = await _plan_call(app, name, {"code": code}, timeout, scope)
     else:
+        # No schema has such names, and YAML takes none as the key of one line.
+        if any(len(msgspec.json.encode(key)) > _LONGEST_KEY for key in params):
+            raise ParamInvalid(f"a parameter's name is longer than {_LONGEST_KEY} bytes", tool_name=name)
         plan = await _known_plan(app, name, tuple(params), timeout)
     prepared = Prepared(plan=plan, file=name)
     limit = None if timeout is None else timeout + _AROUND

@@ -53,6 +53,10 @@ class MemoryJournal:
         """See `Journal.close`."""
 
 
+#: Characters of an id; nothing longer is looked for.
+LONGEST_ID = 200
+
+
 def whole_id(given: str, candidates: Sequence[str]) -> str:
     """Return the one candidate that `given` means; raises `ExecutionNotFound`."""
     if given in candidates:

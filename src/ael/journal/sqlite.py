@@ -24,7 +24,7 @@ import msgspec
 from ael.errors import AelError, ExecutionConflict, JournalUnavailable
 from ael.journal import ExecutionSummary
 from ael.journal.events import TERMINAL, Event, ExecutionStarted
-from ael.journal.memory import whole_id
+from ael.journal.memory import LONGEST_ID, whole_id
 from ael.journal.repeats import Repeated, Repeats, put_back
 from ael.journal.sealing import Seal
 from ael.journal.summary import status_after
@@ -311,6 +311,8 @@ class SqliteJournal:
         return await asyncio.get_running_loop().run_in_executor(self._reader, run)
 
     def _read(self, connection: sqlite3.Connection, given: str) -> tuple[str, list[Event]]:
+        if len(given) > LONGEST_ID:
+            whole_id(given, [])
         escaped = given.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         found = connection.execute(
             "SELECT execution_id FROM executions WHERE execution_id LIKE ? ESCAPE '\\' LIMIT 6", (f"{escaped}%",)

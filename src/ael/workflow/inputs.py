@@ -161,16 +161,16 @@ def _schema_violations(spec: InputSpec, value: JSONValue) -> Iterator[str]:
 _TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
 
 
-def make_validator(schema: Schema) -> Any:  # noqa: ANN401 # jsonschema_rs has no types
+def make_validator(schema: Schema, mask: str | None = None) -> Any:  # noqa: ANN401 # jsonschema_rs has no types
     """Return a validator that follows no reference out of the schema and whose patterns take linear time.
 
-    Raises `ValueError` where the schema is none.
+    Messages show values, or `mask` in their place. Raises `ValueError` where the schema is none.
     """
     import jsonschema_rs  # noqa: PLC0415 # 25 ms to import, needed only where a schema is
 
     try:
         return jsonschema_rs.validator_for(
-            schema, retriever=_refuse_reference, pattern_options=jsonschema_rs.RegexOptions()
+            schema, retriever=_refuse_reference, pattern_options=jsonschema_rs.RegexOptions(), mask=mask
         )
     except jsonschema_rs.ReferencingError as error:
         raise ValueError(f"a reference leads nowhere or out of the schema: {error}") from error

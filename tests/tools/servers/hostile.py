@@ -91,6 +91,12 @@ def initialize(number: object) -> None:
 lists: list[int] = []
 
 
+def odd_names() -> list[object]:
+    """Return tools that cannot be called by their names, one more with each list."""
+    odd = ["with space", *(f"not so {number}" for number in range(1, len(lists)))]
+    return [{"name": name, "inputSchema": {"type": "object"}} for name in odd]
+
+
 def tools() -> list[object]:
     good: dict[str, object] = {
         "name": "act",
@@ -121,6 +127,7 @@ def tools() -> list[object]:
     if WAY == "fat_tool":
         return [{**good, "description": "x" * 50_000_000}]
     found: list[object] = [good, {"name": "broken", "inputSchema": {"type": "string"}}, 7, {"name": None}]
+    found[1:1] = odd_names() if WAY == "names" else []
     if WAY == "broken_tools":
         deep: dict[str, object] = {"type": "object"}
         for _ in range(200):
@@ -321,6 +328,11 @@ def changes(number: int, arguments: dict[str, Any], meta: dict[str, Any]) -> Non
     text(number, "done")
 
 
+def names(number: int, arguments: dict[str, Any], meta: dict[str, Any]) -> None:
+    text(number, "done")
+    say({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
+
+
 def half(number: int, arguments: dict[str, Any], meta: dict[str, Any]) -> None:
     sys.stdout.write('{"jsonrpc":"2.0","id":')
     sys.stdout.flush()
@@ -414,6 +426,7 @@ WAYS: dict[str, Callable[[int, dict[str, Any], dict[str, Any]], None]] = {
             not_json,
             not_a_number,
             infinite,
+            names,
             big_number,
         ),
         *(

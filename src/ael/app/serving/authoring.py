@@ -28,8 +28,8 @@ from ael.workflow.schema import workflow_schema
 
 _DRAFT = "draft.yaml"
 _DEFINITION = {"type": "string", "description": "The whole workflow file, YAML. workflow_schema says what it holds."}
-_NAME = {"type": "string", "description": "The workflow's name."}
-_VERSION = {"type": "string", "description": "Of several versions this one; without, the latest."}
+_NAME = {"type": "string", "maxLength": 200, "description": "The workflow's name."}
+_VERSION = {"type": "string", "maxLength": 100, "description": "Of several versions this one; without, the latest."}
 
 
 class Authoring(BuiltinTools):
@@ -98,7 +98,7 @@ class Authoring(BuiltinTools):
                 builtin_tool(
                     "tool_schema",
                     "Return what a tool that workflows can call takes and gives; without a name, all tools.",
-                    {"name": {"type": "string", "description": "The tool, as a workflow names it."}},
+                    {"name": {"type": "string", "maxLength": 400, "description": "The tool, as a workflow names it."}},
                     (),
                     reads,
                     self._tool_schema,

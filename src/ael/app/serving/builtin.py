@@ -8,8 +8,11 @@ from typing import Any
 
 from ael.app.serving.served import Answer, Caller, ServedTool
 from ael.errors import ParamInvalid, Problem
-from ael.values import JSONValue
+from ael.values import JSONValue, shortened
 from ael.workflow.inputs import make_validator
+
+#: Characters of what is wrong with one argument.
+_LONGEST = 200
 
 #: What a tool does with its checked arguments.
 Work = Callable[[dict[str, Any], Caller], Awaitable[Answer]]
@@ -58,9 +61,12 @@ async def _checked(
     name: str, schema: dict[str, Any], work: Work, arguments: dict[str, JSONValue], caller: Caller
 ) -> Answer:
     """Do the work with arguments that match the schema; raises `ParamInvalid` with all that do not."""
+    # What is too long to be shown is called "it": the end of a message says what is wrong.
+    both = zip(*(make_validator(schema, mask).iter_errors(arguments) for mask in (None, "it")), strict=True)
     wrong = [
-        f"{'.'.join(map(str, error.instance_path)) or 'arguments'}: {error.message[:300]}"
-        for error in make_validator(schema).iter_errors(arguments)
+        f"{'.'.join(map(str, whole.instance_path)) or 'arguments'}: "
+        + (whole.message if len(whole.message) <= _LONGEST else shortened(masked.message, _LONGEST))
+        for whole, masked in both
     ]
     if wrong:
         takes = ", ".join(f"{key}{' (required)' if key in schema['required'] else ''}" for key in schema["properties"])

@@ -20,12 +20,18 @@ from ael.app.serving.builtin import BuiltinTools, builtin_tool, problem_shown
 from ael.app.serving.served import Answer, Caller, ServedTool
 from ael.app.settings import config_source
 from ael.errors import AelError, ConfigInvalid, Problem
-from ael.values import JSONValue
+from ael.values import JSONValue, shortened
 
 #: Runs AEL with the configuration of a file; returns why that is not possible now, else nothing.
 Switch = Callable[[Path], Awaitable[str]]
 
-_PATH = {"type": "string", "description": "Keys with dots between them, such as mcp.servers.git.command."}
+_PATH = {
+    "type": "string",
+    "maxLength": 500,
+    "description": "Keys with dots between them, such as mcp.servers.git.command.",
+}
+#: What no path of a file is longer than, and which holds no character that no path has.
+_FILE = {"type": "string", "maxLength": 4096, "pattern": "^[^\\x00]*$"}
 _READS: dict[str, bool] = {"readOnlyHint": True}
 _STAGES: dict[str, bool] = {"readOnlyHint": False, "destructiveHint": False, "openWorldHint": False}
 _WRITES: dict[str, bool] = {"readOnlyHint": False, "destructiveHint": True, "openWorldHint": True}
@@ -79,7 +85,7 @@ class ConfigTools(BuiltinTools):
                     "config_done",
                     "Write the staged configuration, if it is valid, and run with it: the tools then are workflows and "
                     "tools of servers.",
-                    {"write_to": {"type": "string", "description": "A file of config_location's places."}},
+                    {"write_to": {**_FILE, "description": "A file of config_location's places."}},
                     (),
                     _WRITES,
                     self._done,
@@ -89,7 +95,7 @@ class ConfigTools(BuiltinTools):
                     "Return where the configuration is written to and the places that AEL searches; with a path or a "
                     "scope, choose one of them.",
                     {
-                        "path": {"type": "string", "description": "One of the places."},
+                        "path": {**_FILE, "description": "One of the places."},
                         "scope": {"enum": ["project", "user"], "description": "This directory, or the user's home."},
                     },
                     (),
@@ -104,10 +110,10 @@ class ConfigTools(BuiltinTools):
                     "or the mcp.json of VS Code or Cursor. Their secrets become references to variables, which are "
                     "listed.",
                     {
-                        "file": {"type": "string", "description": "The client's file."},
+                        "file": {**_FILE, "description": "The client's file."},
                         "servers": {
                             "type": "array",
-                            "items": {"type": "string"},
+                            "items": {"type": "string", "maxLength": 200},
                             "description": "Only these; without, all.",
                         },
                     },
@@ -185,12 +191,12 @@ class ConfigTools(BuiltinTools):
 
     def _place(self, path: str) -> Path:
         """Return a place of the search order, also by its absolute path; raises `ConfigInvalid` for any other."""
-        wanted = Path(path).expanduser().absolute()
+        wanted = _expanded(path).absolute()
         places = self._draft.source.places
         for place in places:
             if place.absolute() == wanted:
                 return place
-        message = f"'{path}' is no place where AEL looks for its configuration"
+        message = f"'{shortened(path, 200)}' is no place where AEL looks for its configuration"
         hint = f"Write to one of: {', '.join(map(str, places))}."
         raise ConfigInvalid([Problem(message=message, suggestion=hint)])
 
@@ -209,15 +215,23 @@ class ConfigTools(BuiltinTools):
         return {**done, "mode": "running", "next": "The list of tools has changed: read it again."}
 
 
+def _expanded(name: str) -> Path:
+    """Return a path with the home directory in place of `~`, where there is one."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
+
+
 def _client_file(name: str) -> Path:
     """Return a client's file; raises `ConfigInvalid` for one of another name.
 
     An error shows the line that it is about, and these tools are no way to read any file.
     """
-    file = Path(name).expanduser()
+    file = _expanded(name)
     if file.name in _CLIENT_FILES:
         return file
-    message = f"'{file.name}' is no name of a client's file"
+    message = f"'{shortened(file.name, 200)}' is no name of a client's file"
     raise ConfigInvalid([Problem(message=message, suggestion=f"It is one of {', '.join(_CLIENT_FILES)}.")])
 
 

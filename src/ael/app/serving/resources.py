@@ -16,6 +16,9 @@ WORKFLOWS, EXECUTIONS = "ael://workflows/", "ael://executions/"
 #: Executions that a listing shows, the latest.
 _LISTED = 50
 
+#: Characters of a URI of ours, each of which may be spelled by three.
+_LONGEST_URI = 1000
+
 
 class Resource(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of the list."""
@@ -73,6 +76,8 @@ class Resources:
 
         Raises `WorkflowNotFound`, `ExecutionNotFound`, `JournalUnavailable`.
         """
+        if len(uri) > _LONGEST_URI:
+            return None
         if uri.startswith(WORKFLOWS):
             return await self._definition(unquote(uri.removeprefix(WORKFLOWS)))
         if uri.startswith(EXECUTIONS):

@@ -33,6 +33,9 @@ _HIDDEN = "hidden"
 #: Seconds that the first list waits for servers that are slow to start; they join it later.
 _PATIENCE = 5.0
 
+#: Tools that cannot be used: those that are named in one line of the log, and those that are told of at all.
+_NAMED, _MOST_TOLD = 5, 1000
+
 
 class UpstreamTools:
     """Offers the tools of the connected servers; implements `Provider`."""
@@ -53,7 +56,7 @@ class UpstreamTools:
         self._all_in = asyncio.Event()
         self._waiting: set[str] = set()
         #: Servers of whose unusable tools was told.
-        self._told_broken: set[str] = set()
+        self._told_broken: set[tuple[str, str, str]] = set()
         self._listeners: list[Callable[[], None]] = []
         self._end: Callable[[], None] | None = None
 
@@ -152,13 +155,16 @@ class UpstreamTools:
                 self._all_in.set()
 
     def _tell_broken(self, name: str) -> None:
-        """Say once that tools of a server cannot be used; those of ours say so where they are listed."""
+        """Say once of each definition that it cannot be used; those of ours say so where they are listed."""
         broken = self._catalog.sources[name].broken
-        if name == NATIVE or not broken or name in self._told_broken:
+        new = [one for one in broken.items() if (name, *one) not in self._told_broken]
+        # A server may list others all the time.
+        if name == NATIVE or not new or len(self._told_broken) > _MOST_TOLD:
             return
-        self._told_broken.add(name)
-        tool, why = next(iter(broken.items()))
-        text = f"server '{name}': {len(broken)} of its tools cannot be used, such as '{tool}': {why}"
+        self._told_broken.update((name, *one) for one in new)
+        named = "; ".join(f"'{tool}': {why}" for tool, why in new[:_NAMED])
+        more = f"; and {len(new) - _NAMED} more" if len(new) > _NAMED else ""
+        text = f"server '{name}': {len(new)} of its tools cannot be used: {named}{more}"
         _log.warning("%s (`ael tools list --server %s` shows them)", self._masker.text(text), name)
 
     def _offer(self) -> None:

@@ -28,7 +28,7 @@ from ael.errors import (
     WorkflowNotFound,
     did_you_mean,
 )
-from ael.values import JSONValue
+from ael.values import JSONValue, shortened
 from ael.workflow.model import Workflow
 from ael.workflow.schema import input_schema, output_schema
 
@@ -129,8 +129,9 @@ class WorkflowTools:
             return found
         where = ", ".join(str(path) for path in self._app.parts.definitions.directories) or "no directory"
         raise WorkflowNotFound(
-            f"no file in {where} has the name '{name}'" + (f" and version '{version}'" if version else ""),
-            suggestion=did_you_mean(name, self._by_name, "workflow") or "Add a file there.",
+            f"no file in {where} has the name '{shortened(name, 100)}'"
+            + (f" and version '{shortened(version, 100)}'" if version else ""),
+            suggestion=did_you_mean(name[:100], self._by_name, "workflow") or "Add a file there.",
             workflow_id=reference,
         )
 

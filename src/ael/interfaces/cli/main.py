@@ -36,6 +36,10 @@ COMMANDS = {
 }
 
 
+#: Characters of a message that repeats what was given.
+_MOST_SAID = 1000
+
+
 class LazyGroup(click.Group):
     """A group that knows its commands' names and imports them late."""
 
@@ -127,7 +131,7 @@ def _check_encoding(arguments: list[str]) -> None:
 def _cannot_write(error: OSError) -> int:
     """Tell that standard output takes no more, unless its reader has gone; return the exit code."""
     if not isinstance(error, BrokenPipeError):
-        click.echo(f"ael: {error}", err=True)
+        click.echo(f"ael: {str(error)[:_MOST_SAID]}", err=True)
     _discard(sys.stdout)
     return 1
 

@@ -26,7 +26,7 @@ from ael.interfaces.cli.render import (
 )
 from ael.interfaces.cli.running import text_of
 from ael.interfaces.cli.session import with_app
-from ael.values import text
+from ael.values import shortened, text
 
 _LONGEST_NAME, _LONGEST_SERVER = 36, 16
 _HEAD = ("NAME", "SOURCE", "SERVER", "STATUS", "DESCRIPTION")
@@ -241,7 +241,9 @@ def _found(app: App, report: ToolReport, name: str) -> ToolRow:
     same = [one.name for one in report.tools if one.name.endswith(f"__{name}")]
     if len(same) > 1:
         hint = f"Name the one that you mean: {', '.join(same)}."
-        raise ToolUnavailable(f"several servers offer '{name}'", suggestion=hint, tool_name=name, retryable=False)
+        raise ToolUnavailable(
+            f"several servers offer '{shortened(name, 100)}'", suggestion=hint, tool_name=name, retryable=False
+        )
     close = did_you_mean(name, [one.name for one in report.tools], "tool")
     for server in report.servers:
         if server.status == "disabled" and name.startswith(f"{server.name}__"):
@@ -252,7 +254,9 @@ def _found(app: App, report: ToolReport, name: str) -> ToolRow:
         detail = f"no server that runs offers '{name}'; {'; '.join(error.detail for error in failed)}"
         raise McpConnectionFailed(detail, suggestion=failed[0].suggestion, tool_name=name)
     hint = close or "See them all: ael tools list"
-    raise ToolUnavailable(f"no server offers '{name}'", suggestion=hint, tool_name=name, retryable=False)
+    raise ToolUnavailable(
+        f"no server offers '{shortened(name, 100)}'", suggestion=hint, tool_name=name, retryable=False
+    )
 
 
 def _say_failures(report: ToolReport, settings: Globals) -> None:
