@@ -41,6 +41,26 @@ asyncio.run(Schemas(seconds=600).violations(schema, 1, 20))
 """
 
 
+#: As process 1 of a container: what its parents left becomes ours.
+FIRST = """
+import asyncio, ctypes, json, os, sys
+from ael.tools.process_tree import living
+from ael.tools.servers import McpServer, ServerConfig
+assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0
+
+async def main():
+    server = McpServer("s", ServerConfig(command=sys.executable, args=(sys.argv[1], "runaways")))
+    await server.tools()
+    told = await server.call("act", {}, timeout_seconds=None, meta={})
+    pids = json.loads(told.content[0].text)
+    assert {one.number for one in living(0)}.issuperset(pids)
+    await server.close()
+    print([one.number for one in living(0) if one.number in pids or one.parent == os.getpid()])
+
+asyncio.run(main())
+"""
+
+
 @pytest.mark.parametrize("arguments", [("run", "w.yaml"), ("serve", "-q")])
 async def test_nothing_that_a_server_started_outlives_ael_when_it_is_killed(
     tmp_path: Path, environment: dict[str, str], arguments: tuple[str, ...], readable: Wait, gone: Wait
@@ -78,3 +98,8 @@ async def test_work_in_a_process_of_its_own_ends_with_whoever_asked_for_it(progr
         assert working in [one.number for one in living(0) if one.parent == asking.pid]
         asking.kill()
         await gone(working)
+
+
+def test_who_is_process_one_is_left_with_no_children_that_have_ended() -> None:
+    ended = subprocess.run([sys.executable, "-c", FIRST, str(HOSTILE)], capture_output=True, text=True, check=False)
+    assert (ended.stdout, ended.stderr) == ("[]\n", "")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import subprocess
 import sys
 import time
@@ -25,7 +24,7 @@ class Keeper:
     """The waiting process, shared by servers."""
 
     def __init__(self) -> None:
-        self._mark = secrets.token_hex(8)
+        self._mark = os.urandom(8).hex()
         self._since = process_tree.own_start()
         self._count = 0
         self._families: set[Family] = set()
@@ -127,5 +126,7 @@ class Family:
                 process_tree.kill(self._seen)
                 await asyncio.sleep(process_tree.PAUSE)
             process_tree.kill(self._seen)
+            # Asyncio waits for the process itself.
+            process_tree.reap({number: start for number, start in self._seen.items() if number != self.pid})
         finally:
             self._keeper.went(self)

@@ -56,8 +56,8 @@ def living(since: int) -> list[Process]:
     """Return the processes that were started since a time, in the system's ticks; blocks for some milliseconds."""
     found = []
     for name in _numbers():
-        seen = _process(name)
-        if seen is not None and seen.start >= since:
+        seen = _process(name, since)
+        if seen is not None:
             seen.marks = _marks(name)
             found.append(seen)
     return found
@@ -87,6 +87,14 @@ def kill(found: Tree) -> None:
         _kill(number, start)
 
 
+def reap(found: Tree) -> None:
+    """Take leave of those who ended and became our children: process 1 of a container inherits everybody's."""
+    for number, start in found.items():
+        seen = _process(str(number))
+        if seen is not None and seen.start == start and not seen.is_alive and seen.parent == os.getpid():
+            os.waitpid(number, os.WNOHANG)
+
+
 def _numbers() -> list[str]:
     try:
         return [name for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208 # pathlib costs 10 ms
@@ -94,11 +102,21 @@ def _numbers() -> list[str]:
         return []
 
 
-def _process(name: str) -> Process | None:
-    text = _read(f"/proc/{name}/stat")
+def _process(name: str, since: int = 0) -> Process | None:
+    """Return a process, unless it is gone or was started before a time."""
+    try:
+        descriptor = os.open(f"/proc/{name}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        text = os.read(descriptor, 4096)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
     # Its name stands in brackets, and may hold anything.
-    fields = text[text.rfind(b")") + 2 :].split()
-    return Process(int(name), fields) if len(fields) >= 20 else None
+    fields = text[text.rfind(b")") + 2 :].split(None, 20)
+    return Process(int(name), fields) if len(fields) > 20 and int(fields[19]) >= since else None
 
 
 def _marks(name: str) -> bytes:
