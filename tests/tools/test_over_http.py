@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -41,6 +42,8 @@ def start() -> Iterator[Callable[..., int]]:
 @pytest.fixture
 async def connect() -> AsyncIterator[Callable[..., Any]]:
     """Return a call through the gateway to a server at a URL."""
+    # A second of work, and many on a busy machine: not within the time limit of a test.
+    importlib.import_module("ael.tools.http")
     catalogs: list[ToolCatalog] = []
 
     def make(url: str, **more: Any) -> Callable[..., Any]:
