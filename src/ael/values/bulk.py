@@ -33,9 +33,12 @@ _MANY = 20_000
 #: Parts of a container that is no work when each of them is light, and characters of a text that is light.
 _FEW, _SHORT = 16, 1000
 
+_COMMA = ord(",")
+
 T = TypeVar("T")
 
 _encode = msgspec.json.Encoder().encode
+_encode_into = msgspec.json.Encoder().encode_into
 _any = msgspec.json.Decoder().decode
 _list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _dict = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -178,20 +181,43 @@ def _slices(value: JSONValue) -> Iterator[tuple[int, list[Any], set[type]]]:
         level, depth = below, depth + 1
 
 
-def encode(value: Any, depth: int = 0) -> bytes:  # noqa: ANN401 # JSON, or a record
+def encode(value: Any) -> bytes:  # noqa: ANN401 # JSON, or a record
     """Encode a value of any size as `msgspec.json.encode` does."""
+    buffer = bytearray()
+    _write(buffer, value, 0)
+    return bytes(buffer)
+
+
+def _write(buffer: bytearray, value: Any, depth: int) -> None:  # noqa: ANN401 # as above
+    """Write a value at the end of a buffer."""
     if type(value) is list and len(value) > _CHUNK:
-        chunks = (value[at : at + _CHUNK] for at in range(0, len(value), _CHUNK))
-        return b"[" + b",".join(_encode(chunk)[1:-1] for chunk in chunks) + b"]"
-    if type(value) is dict and len(value) > _CHUNK:
+        _write_chunks(buffer, (value[at : at + _CHUNK] for at in range(0, len(value), _CHUNK)))
+    elif type(value) is dict and len(value) > _CHUNK:
         pairs = iter(value.items())
-        parts = iter(lambda: _encode(dict(islice(pairs, _CHUNK)))[1:-1], b"")
-        return b"{" + b",".join(parts) + b"}"
-    if depth < _OPENED and type(value) is list:
-        return b"[" + b",".join(encode(one, depth + 1) for one in value) + b"]"
-    if depth < _OPENED and type(value) is dict:
-        return b"{" + b",".join(_encode(key) + b":" + encode(one, depth + 1) for key, one in value.items()) + b"}"
-    return _encode(value)
+        _write_chunks(buffer, iter(lambda: dict(islice(pairs, _CHUNK)), {}))
+    elif depth < _OPENED and type(value) is list and value:
+        for number, one in enumerate(value):
+            buffer += b"," if number else b"["
+            _write(buffer, one, depth + 1)
+        buffer += b"]"
+    elif depth < _OPENED and type(value) is dict and value:
+        for number, (key, one) in enumerate(value.items()):
+            buffer += b"," if number else b"{"
+            _encode_into(key, buffer, -1)
+            buffer += b":"
+            _write(buffer, one, depth + 1)
+        buffer += b"}"
+    else:
+        _encode_into(value, buffer, -1)
+
+
+def _write_chunks(buffer: bytearray, chunks: Iterator[Any]) -> None:
+    """Write parts of one list or object as one: each begins where the bracket of the one before closed."""
+    _encode_into(next(chunks), buffer, -1)
+    for chunk in chunks:
+        seam = len(buffer) - 1
+        _encode_into(chunk, buffer, seam)
+        buffer[seam] = _COMMA
 
 
 def encode_all(records: Sequence[msgspec.Struct]) -> bytes:
@@ -208,4 +234,6 @@ def _encode_record(record: msgspec.Struct) -> bytes:
 
 def size(value: JSONValue) -> int:
     """Return how many bytes a value takes as JSON."""
-    return len(encode(value))
+    buffer = bytearray()
+    _write(buffer, value, 0)
+    return len(buffer)
