@@ -133,8 +133,10 @@ async def test_a_forgotten_session_fails_its_call_and_the_next_one_opens_another
         ("turns", "MCP_CONNECTION_FAILED", "not followed", True),
         ("bad_chunks", "TOOL_UNAVAILABLE", "went away", True),
         ("page", "TOOL_FAILED", "text/html", False),
-        ("garbage", "TOOL_FAILED", "parse", False),
-        ("bomb", "TOOL_FAILED", "parse", False),
+        ("garbage", "TOOL_FAILED", "it is no JSON: key must be a string", False),
+        ("other_json", "TOOL_FAILED", "it is no message of JSON-RPC", False),
+        ("half", "TOOL_FAILED", "half a character", False),
+        ("bomb", "TOOL_FAILED", "it is no JSON", False),
         ("huge", "TOOL_FAILED", "larger than", False),
         ("huge_event", "TOOL_FAILED", "byte limit", False),
         ("cut", "TOOL_UNAVAILABLE", "went away", True),
@@ -149,6 +151,8 @@ async def test_what_a_server_does_wrong_is_said_as_it_is(start, connect, way, co
     error = await failing(call)
     assert error.code == code
     assert part in error.detail
+    assert "pydantic" not in error.detail
+    assert "evil.example" not in error.detail
     assert error.retryable is retryable
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -29,6 +30,7 @@ from mcp.shared.inbound import (
 from mcp.shared.message import ClientMessageMetadata, SessionMessage
 from mcp_types import (
     CONNECTION_CLOSED,
+    PARSE_ERROR,
     PROTOCOL_VERSION_META_KEY,
     JSONRPCError,
     JSONRPCNotification,
@@ -54,6 +56,10 @@ _STREAM_PAUSE = 1.0
 
 #: What the SDK says where a server refused in HTTP's terms.
 _STAND_INS = frozenset({"Not Found", "Session terminated", "Server returned an error response"})
+
+#: What it says where it could not read an answer, and what its decoder says there.
+_NOT_READ = re.compile(r"Failed to parse (?:JSON response|SSE message): (.*)", re.DOTALL)
+_NOT_JSON = re.compile(r"Invalid JSON: (.*?) \[type=")
 
 # What the SDK logs holds tracebacks and what servers sent; we say what matters ourselves.
 for _name in ("mcp", "client", "httpx2", "httpcore2"):
@@ -228,6 +234,9 @@ class HttpPeer(Peer):
             if error.code == CONNECTION_CLOSED and error.message.startswith("SSE stream"):
                 self._fail(_number(message.id), _broken_stream(error.message))
                 return
+            if error.code == PARSE_ERROR and (unread := _NOT_READ.match(error.message)):
+                self._fail(_number(message.id), InvalidAnswer(f"the answer is not valid: {_why_not(unread[1])}"))
+                return
             data = error.data
             refusal = self._refusals.pop(_number(message.id), None)
             if data is None and refusal is not None and error.message in _STAND_INS:
@@ -329,6 +338,14 @@ class _Mended(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
+
+
+def _why_not(said: str) -> str:
+    """Return why an answer could not be read, without what the decoder quotes of it and links to."""
+    if found := _NOT_JSON.search(said):
+        half = ": half a character (a lone surrogate), or a broken escape" if "hex escape" in found[1] else ""
+        return f"it is no JSON: {found[1]}{half}"
+    return "it is no message of JSON-RPC" if "validation error" in said else said
 
 
 def _broken_stream(said: str) -> Exception:

@@ -117,7 +117,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.reply(404, b"not here", "text/plain")
 
-    def call(self, message, answer) -> None:  # noqa: C901, PLR0912 # one case for each way
+    def call(self, message, answer) -> None:  # noqa: C901, PLR0912, PLR0915 # one case for each way
         session, number = self.headers.get("Mcp-Session-Id"), message["id"]
         said = {
             "session": session,
@@ -145,6 +145,10 @@ class Handler(BaseHTTPRequestHandler):
             threading.Event().wait()
         elif WAY == "page":
             self.reply(200, b"<html>", "text/html")
+        elif WAY == "half":
+            self.reply(200, whole.replace(b"session", rb"\ud83d"))
+        elif WAY == "other_json":
+            self.reply(200, b'{"LURE": "see https://evil.example"}')
         elif WAY == "garbage":
             self.reply(200, b"{oops")
         elif WAY == "bomb":
