@@ -103,14 +103,20 @@ async def test_files_outside_of_the_workflow_directories_are_never_touched(autho
     outside = authored.root / "elsewhere.yaml"
     outside.write_text(authored.quick.replace("quick", "linked"))
     (authored.root / "workflows/linked.yaml").symlink_to(outside)
+    # As a mounted ConfigMap has them.
+    within = authored.write(".data/inner.yaml", authored.quick.replace("quick", "inner"))
+    (authored.root / "workflows/inner.yaml").symlink_to(within)
     async with authored.raw() as raw:
-        for tool in ("workflow_update", "workflow_delete"):
-            arguments = {"name": "linked"} | ({"definition": outside.read_text()} if tool == "workflow_update" else {})
-            refused = await raw.call(tool, arguments)
-            assert "is not a plain file of the workflow directories" in refused["content"][0]["text"]
+        for name, file in (("linked", outside), ("inner", within)):
+            for tool in ("workflow_update", "workflow_delete"):
+                arguments = {"name": name} | ({"definition": file.read_text()} if tool == "workflow_update" else {})
+                refused = await raw.call(tool, arguments)
+                assert "is not a plain file of the workflow directories" in refused["content"][0]["text"]
         escaped = await raw.call("workflow_create", {"definition": NEW.replace("name: sum", "name: ../../sum")})
         assert escaped["isError"]
     assert outside.exists()
+    assert within.exists()
+    assert (authored.root / "workflows/inner.yaml").is_symlink()
     assert not (authored.root.parent / "sum.yaml").exists()
 
 
