@@ -224,7 +224,8 @@ def test_a_secret_that_a_server_repeats_is_shown_nowhere(ael: Ael, write: Write)
         ("tools", "refresh", "--json"),
     ):
         done = ael(*arguments, TOKEN=token)
-        assert "***" in done.stdout + done.stderr, arguments
+        # Why one cannot be used is told in words of ours.
+        assert "***" in done.stdout + done.stderr or "broken" in arguments, arguments
         assert token not in done.stdout + done.stderr, arguments
 
 

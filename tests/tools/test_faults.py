@@ -198,7 +198,12 @@ async def test_broken_tools_are_told_one_by_one_and_the_good_ones_kept(through, 
     call = through(s=hostile("broken_tools"))
     assert [info.ref.name for info in await call.catalog.offered("s")] == ["act"]
     broken = call.servers["s"].broken
-    expected = {"no_schema": "not an object", "bad_type": "nonsense", "fetches": "not usable", "deep": "nested deeper"}
+    expected = {
+        "no_schema": "not an object",
+        "bad_type": "it is none of string",
+        "fetches": "not usable",
+        "deep": "nested deeper",
+    }
     expected |= {"bad_output": "not an object", "twice": "listed twice", "x" * 80: "its name", LURE: "its name"}
     expected |= {"task": "it runs as a task only"}
     for name, part in expected.items():

@@ -12,11 +12,10 @@ from ael.plan import SECTIONS, Plan, problem_at
 from ael.tools import ToolInfo
 from ael.tools.catalog import ToolCatalog
 from ael.tools.pins import ToolPins
-from ael.tools.schema_process import message_of
+from ael.tools.schema_process import make_validator, message_of
 from ael.tools.schemas import may_take_long, parts_of
 from ael.values import JSONValue
 from ael.workflow.expressions import has_template
-from ael.workflow.inputs import make_validator
 from ael.workflow.model import CodeStep, Step, ToolStep
 
 #: Keywords that judge a value as a whole: a template in it makes their verdict worthless.

@@ -182,8 +182,14 @@ def _expected(params: dict[str, JSONValue], info: ToolInfo) -> str:
     return " ".join(part for part in (close, f"The tool takes: {listed or 'nothing'}.{tail}") if part)
 
 
-#: Keywords of a schema that say nothing about a value.
-_PROSE = frozenset({"title", "description", "$comment", "examples", "$schema", "$id"})
+#: Keywords of a schema that say what a value may be. All others may say anything.
+_JUDGING = frozenset(
+    {"type", "enum", "const", "required", "items", "prefixItems", "additionalItems", "contains", "uniqueItems"}
+    | {f"{bound}{what}" for bound in ("min", "max") for what in ("imum", "Items", "Length", "Properties", "Contains")}
+    | {"exclusiveMinimum", "exclusiveMaximum", "multipleOf", "pattern", "properties", "patternProperties"}
+    | {"additionalProperties", "propertyNames", "unevaluatedItems", "unevaluatedProperties", "dependentRequired"}
+    | {"dependentSchemas", "allOf", "anyOf", "oneOf", "not", "if", "then", "else", "$ref", "$defs", "definitions"}
+)
 
 #: Keywords whose value is schemas by names that are no keywords.
 _NAMED = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
@@ -200,7 +206,7 @@ def _without_prose(schema: JSONValue) -> JSONValue:
         if key in _NAMED and isinstance(value, dict)
         else _without_prose(value)
         for key, value in schema.items()
-        if key not in _PROSE
+        if key in _JUDGING
     }
 
 

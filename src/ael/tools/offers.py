@@ -10,13 +10,15 @@ import msgspec
 
 from ael.tools import ToolInfo, ToolRef
 from ael.tools.listing import UNAVAILABLE
+from ael.tools.schema_process import make_validator
 from ael.tools.schemas import LIGHT, weight_of
 from ael.tools.stderr import visible
 from ael.values import MAX_DEPTH
-from ael.workflow.inputs import schema_problem
 
 #: Names of tools (MCP 2025-11-25, tools): they stand in errors and suggestions, so they are words, not sentences.
 _NAME = re.compile(r"[A-Za-z0-9_\-./:]{1,128}")
+
+_TYPES = frozenset({"string", "integer", "number", "boolean", "array", "null"})
 
 #: Most characters of a name in a report.
 _SHOWN = 80
@@ -85,9 +87,10 @@ class _Check:
                 return f"{words} is not an object"
             kind = schema.get("type", "object")
             if kind != "object" and key == "inputSchema":
-                return f"{words} is of type {visible(repr(kind)[:_SHOWN])}, not object"
+                named = f"type '{kind}'" if isinstance(kind, str) and kind in _TYPES else "another type"
+                return f"{words} is of {named}, not object"
             if said := self._schema_problem(schema):
-                return f"{words} is not usable: {visible(said)}"
+                return f"{words} is not usable: {said}"
         return ""
 
     def _schema_problem(self, schema: dict[str, Any]) -> str:
@@ -97,9 +100,12 @@ class _Check:
             return ""
         self._left -= weight
         try:
-            return schema_problem(schema)
+            make_validator(schema)
         except RecursionError:
             return "it is nested too deep"
+        except ValueError as error:
+            return str(error)
+        return ""
 
 
 def _unavailable(tool: dict[str, Any]) -> str:

@@ -7,7 +7,9 @@ JSON; `schemas` starts it.
 from __future__ import annotations
 
 import fcntl
+import json
 import os
+import re
 import select
 import sys
 from collections.abc import Mapping
@@ -49,15 +51,38 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make_validator(schema: Mapping[str, Any]) -> Any:  # noqa: ANN401 # jsonschema_rs has no types
-    """Return a validator that fetches nothing and whose patterns take linear time; raises `ValueError`."""
+    """Return a validator that fetches nothing and whose patterns take linear time.
+
+    Raises `ValueError`, which says why a schema is none, and none of the words of whoever wrote it: agents read that.
+    """
     import jsonschema_rs  # noqa: PLC0415 # 25 ms to import, needed by the first tool call
 
     try:
         return jsonschema_rs.validator_for(
             dict(schema), retriever=_no_references, pattern_options=jsonschema_rs.RegexOptions()
         )
-    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
-        raise ValueError(" ".join(str(error).split())[:_LONGEST]) from error
+    except jsonschema_rs.ReferencingError as error:
+        raise ValueError("a reference leads nowhere or out of it") from error
+    except jsonschema_rs.ValidationError as error:
+        raise ValueError(_why_none(error)) from error
+
+
+#: A key that is a word; others may be sentences.
+_WORD = re.compile(r"[A-Za-z0-9_$.-]{1,40}")
+
+_TYPES = "string, integer, number, boolean, array, object, null"
+
+
+def _why_none(error: Any) -> str:  # noqa: ANN401 # jsonschema_rs has no types
+    """Return where a schema breaks the rules of schemas, and which; what stands there is called "it"."""
+    parts = [str(part) for part in error.instance_path]
+    place = "/".join(part if _WORD.fullmatch(part) else "…" for part in parts)
+    value = json.dumps(error.instance, ensure_ascii=False, separators=(",", ":"))
+    what = f"it{error.message[len(value) :]}" if error.message.startswith(f"{value} ") else "it is not valid"
+    what = what.removesuffix(" under any of the schemas listed in the 'anyOf' keyword")
+    if parts and parts[-1] == "type":
+        what = what.replace("is not valid", f"is none of {_TYPES}")
+    return f"at {place}: {what}"[:_LONGEST] if place else what[:_LONGEST]
 
 
 def judge(validator: Any, value: Any, most: int) -> Found:  # noqa: ANN401 # jsonschema_rs has no types, a value is any

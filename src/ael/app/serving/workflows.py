@@ -176,6 +176,8 @@ class WorkflowTools:
 
     async def _take(self, seen: dict[str, Signature]) -> None:
         """Read what is new or changed, and offer it all at once."""
+        if self._seen.keys() - seen.keys():
+            await asyncio.to_thread(self._tell_gone)
         files: dict[str, WorkflowFile] = {}
         for path, signature in seen.items():
             known = self._files.get(path)
@@ -186,6 +188,11 @@ class WorkflowTools:
             files[path] = known
         self._seen, self._files = seen, files
         self._offer()
+
+    def _tell_gone(self) -> None:
+        for directory in self._app.parts.definitions.directories:
+            if not directory.is_dir():
+                _log.warning("the directory %s is gone: its workflows are offered again once it is back", directory)
 
     async def _read(self, path: str, last: Prepared | None) -> WorkflowFile:
         try:

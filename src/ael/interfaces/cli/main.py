@@ -99,7 +99,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         _failures().report_defect(error, settings)
         code = 1
     try:
-        sys.stderr.flush()
+        if sys.stderr is not None:
+            sys.stderr.flush()
     except (OSError, ValueError):
         # Nobody reads what we say besides the result; that is no failure.
         _discard(sys.stderr)
@@ -136,8 +137,11 @@ def _cannot_write(error: OSError) -> int:
     return 1
 
 
-def _discard(stream: TextIO) -> None:
+def _discard(stream: TextIO | None) -> None:
     """Send the rest of a stream nowhere: what is left in its buffer would fail once more at exit."""
+    if stream is None:
+        # It was closed when we were started.
+        return
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())

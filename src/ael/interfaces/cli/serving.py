@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -53,11 +55,29 @@ class Serve:
             read = load_settings(self.settings.config, may_be_missing=self.options.mode != "running")
             set_up_logging(self.settings, read, usual="INFO")
             if self._transport(read) == "stdio":
-                self.wire = divert()
+                self._take_wire()
             return asyncio.run(self._run(read))
         except AelError as error:
             print_failure(error, self.settings)
             return 1
+
+    def _take_wire(self) -> None:
+        """Take the standard streams for the protocol; raises `ConfigInvalid` where they are closed."""
+        unused = {"--host": self.options.host, "--port": self.options.port, "--tls-cert": self.options.tls_cert}
+        given = [name for name, value in unused.items() if value is not None]
+        if given:
+            self._say(f"Not used without --transport http: {', '.join(given)}")
+        is_terminal = os.isatty(0) if sys.stdin is not None else False
+        try:
+            self.wire = divert()
+        except OSError as error:
+            problem = Problem(
+                message="standard input or output is closed, and over them a client speaks with `ael serve`",
+                suggestion="Have a client start it, or serve over HTTP: ael serve --transport http.",
+            )
+            raise ConfigInvalid([problem]) from error
+        if is_terminal:
+            self._say("Waiting for an MCP client on standard input (`ael install` sets one up); Ctrl-C ends")
 
     def _transport(self, read: Settings) -> Literal["stdio", "http"]:
         return self.options.transport or read.listening.transport
@@ -125,7 +145,8 @@ class Serve:
     async def _over_http(self, serving: Serving, read: Settings) -> None:
         options, listening = self.options, read.listening
         address = Address(
-            host=options.host or listening.host,
+            # As in a URL is as good.
+            host=(options.host or listening.host).removeprefix("[").removesuffix("]"),
             port=listening.port if options.port is None else options.port,
             insecure=options.insecure or listening.insecure,
             allowed_hosts=options.hosts,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 
@@ -45,11 +46,18 @@ def listen(address: Address) -> socket.socket:
             listening.close()
             raise
     except OSError as error:
-        raise _refused(
-            f"cannot listen at {address.host}:{address.port}: {error.strerror or error}",
-            "Choose another with --port, or stop what listens there.",
-        ) from error
+        shown = f"[{address.host}]" if ":" in address.host else address.host
+        told = f"cannot listen at {shown}:{address.port}: {error.strerror or error}"
+        raise _refused(told, _hint(error)) from error
     return listening
+
+
+def _hint(error: OSError) -> str:
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return "Give an address of this machine with --host, such as 127.0.0.1 or ::1."
+    if error.errno == errno.EACCES:
+        return "Choose another with --port: those below 1024 are for the administrator."
+    return "Choose another with --port, or stop what listens there."
 
 
 def check_tls(address: Address) -> None:
