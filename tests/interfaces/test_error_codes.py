@@ -29,7 +29,8 @@ def code(source: str, head: str = "") -> str:
 
 
 def server(way: str) -> str:
-    return f"mcp: {{servers: {{h: {{command: '{sys.executable}', args: ['{HOSTILE}', {way}], timeout: 0.5}}}}}}\n"
+    seconds = 0.5 if way == "silent_call" else 60
+    return f"mcp: {{servers: {{h: {{command: '{sys.executable}', args: ['{HOSTILE}', {way}], timeout: {seconds}}}}}}}\n"
 
 
 ACT = steps("  - {id: a, tool: act}\n")

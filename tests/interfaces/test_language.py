@@ -164,7 +164,7 @@ async def test_time_limits_of_step_and_workflow_are_told_apart(run) -> None:
 
 
 async def test_a_wait_does_not_count_towards_the_time_limit(run) -> None:
-    done = await run("timeout: 0.4\nsteps: [{id: w, wait: {seconds: 0.6}}, {id: a, code: return 1}]")
+    done = await run("timeout: 1.2\nsteps: [{id: w, wait: {seconds: 1.3}}, {id: a, code: return 1}]")
     assert done.outputs == 1
 
 
@@ -364,11 +364,11 @@ steps:
 
 async def test_a_time_limit_and_a_used_up_budget_still_leave_room_to_undo(run) -> None:
     first = "steps:\n  - {id: a, code: return 1, compensate: {code: return output}}\n"
-    for config, second, status in (
-        ("", "  - {id: b, code: 'while True: pass'}\n", "timed_out"),
-        ("execution: {max_steps: 2}\n", "  - {id: b, foreach: '[1, 2, 3]', code: return 1}\n", "failed"),
+    for timeout, config, second, status in (
+        (2, "", "  - {id: b, code: 'while True: pass'}\n", "timed_out"),
+        (60, "execution: {max_steps: 2}\n", "  - {id: b, foreach: '[1, 2, 3]', code: return 1}\n", "failed"),
     ):
-        done = await run(f"timeout: 1\n{first}{second}finally: [{{id: c, code: return 3}}]", config=config)
+        done = await run(f"timeout: {timeout}\n{first}{second}finally: [{{id: c, code: return 3}}]", config=config)
         assert done.status == status
         assert {step.step_id: step.status for step in done.steps if step.step_id in "a c"} == {
             "a": "compensated",
