@@ -27,7 +27,7 @@ CALLED: list[tuple[str, dict[str, Any], str]] = [
     (f"workflow:quick@{LONG}", {}, "Unknown tool"),
     (f"s__{LONG}", {}, "Unknown tool"),
     ("workflow:quick", {LONG: 1}, "unknown input"),
-    ("act", {"n": LONG}, "PARAM_INVALID"),
+    ("act", {"n": LONG}, "params.n: it is not of type"),
     ("act", {LONG: 1}, "a parameter's name is longer than 1000 bytes"),
     ("python_exec", {LONG: 1}, "takes one parameter"),
     ("workflow_get", {"name": LONG}, "name: it is longer than 200 characters"),

@@ -77,8 +77,7 @@ def _why_none(error: Any) -> str:  # noqa: ANN401 # jsonschema_rs has no types
     """Return where a schema breaks the rules of schemas, and which; what stands there is called "it"."""
     parts = [str(part) for part in error.instance_path]
     place = "/".join(part if _WORD.fullmatch(part) else "…" for part in parts)
-    value = json.dumps(error.instance, ensure_ascii=False, separators=(",", ":"))
-    what = f"it{error.message[len(value) :]}" if error.message.startswith(f"{value} ") else "it is not valid"
+    what = _of_it(error) or "it is not valid"
     what = what.removesuffix(" under any of the schemas listed in the 'anyOf' keyword")
     if parts and parts[-1] == "type":
         what = what.replace("is not valid", f"is none of {_TYPES}")
@@ -99,10 +98,18 @@ def judge(validator: Any, value: Any, most: int) -> Found:  # noqa: ANN401 # jso
     return Found(violations=tuple(listed), count=count)
 
 
+def _of_it(error: Any) -> str:  # noqa: ANN401 # jsonschema_rs has no types
+    """Return a message with "it" in place of the value; empty where it does not begin with that."""
+    value = json.dumps(error.instance, ensure_ascii=False, separators=(",", ":"))
+    return f"it{error.message[len(value) :]}" if error.message.startswith(f"{value} ") else ""
+
+
 def message_of(error: Any) -> str:  # noqa: ANN401 # jsonschema_rs has no types
     """Return what is wrong with a value, with the values that it may have: the library names two of them."""
     if error.kind.name != "enum":
-        return str(error.message)[:_LONGEST]
+        message = str(error.message)
+        # What is wrong stands at the end.
+        return message if len(message) <= _LONGEST else (_of_it(error) or message)[:_LONGEST]
     options = error.kind.options
     named = ", ".join(msgspec.json.encode(one).decode() for one in options[:_MOST_OPTIONS])
     rest = f" and {len(options) - _MOST_OPTIONS} more" if len(options) > _MOST_OPTIONS else ""
