@@ -105,11 +105,14 @@ async def test_what_an_agent_called_is_on_record_like_any_execution(project, ael
     shown = [(row["workflow"], row["version"], row["status"]) for row in rows]
     assert shown == [("quick", "1.0", "completed"), ("tool-call", "s__act", "completed")]
     latest = ael("executions", "list", "--limit", "1")
-    assert latest.stdout.endswith("  quick 1.0\n")
+    assert latest.stdout.endswith("  quick 1.0  for mcp:raw\n")
+    assert [row["principal"] for row in rows] == ["mcp:raw", "mcp:raw"]
+    recorded = json.loads(ael("executions", "show", rows[0]["execution_id"], "--json").stdout)
+    assert (rows[0]["started_at"], rows[0]["completed_at"]) == (recorded["started_at"], recorded["completed_at"])
     assert "there are older ones" in latest.stderr
     assert "older" not in ael("executions", "list", "--limit", "2").stderr
     named = ael("executions", "list", "--workflow", "quick", "--status", "completed", "--since", "1h").stdout
-    assert re.fullmatch(r"exec-\w+  completed  \S+  quick 1.0\n", named)
+    assert re.fullmatch(r"exec-\w+  completed  \S+  quick 1.0  for mcp:raw\n", named)
     assert ael("executions", "list", "--since", "2000-01-01", "--until", "2001-01-01T00:00Z").stdout == ""
     assert "is no time" in ael("executions", "list", "--since", "yesterday").stderr
     whole = ael("executions", "show", rows[1]["execution_id"], "--trace")

@@ -347,11 +347,16 @@ async def test_a_journal_of_the_version_before_is_read_and_written_on(tmp_path: 
     async with opened(path) as journal:
         await journal.append("exec-1", 0, RECORD)
     with closing(sqlite3.connect(path)) as connection:
+        connection.execute("ALTER TABLE executions DROP COLUMN principal")
         connection.execute("PRAGMA user_version = 2")
     async with opened(path) as journal:
         await journal.append("exec-2", 0, [start(), *OF_ONE_VALUE])
         assert (await journal.read("exec-1"))[1] == RECORD
         assert (await journal.read("exec-2"))[1] == [start(), *OF_ONE_VALUE]
+        assert {one.execution_id: one.principal for one in await journal.summaries()} == {
+            "exec-1": "",
+            "exec-2": "local",
+        }
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (3,)
 

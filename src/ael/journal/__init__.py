@@ -29,6 +29,8 @@ class ExecutionSummary(msgspec.Struct, frozen=True, kw_only=True):
     started_at: int
     completed_at: int | None = None
     parent: str | None = None
+    #: Who asked for it; empty where an older record does not say.
+    principal: str = ""
 
 
 class Journal(Protocol):

@@ -23,7 +23,8 @@ CREATE TABLE executions (
     status TEXT NOT NULL,
     started_at INTEGER NOT NULL,
     completed_at INTEGER,
-    parent TEXT
+    parent TEXT,
+    principal TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 
 CREATE INDEX executions_by_start ON executions (started_at);

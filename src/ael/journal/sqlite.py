@@ -54,7 +54,7 @@ _INSERT = (
     "(SELECT next FROM events WHERE execution_id = :id ORDER BY first DESC LIMIT 1), 0)"
 )
 _DEFINE = "INSERT OR IGNORE INTO definitions VALUES (?, ?)"
-_START = "INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?, ?)"
+_START = "INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _UPDATE = "UPDATE executions SET status = ?, completed_at = ? WHERE execution_id = ?"
 
 
@@ -69,7 +69,7 @@ class _Append(msgspec.Struct):
     events: Sequence[Event | Repeated]
     is_large: bool
     definition: tuple[str, bytes] | None
-    start: tuple[str, str, str, str, int, None, str | None] | None
+    start: tuple[str, str, str, str, int, None, str | None, str] | None
     update: tuple[str, int | None, str] | None
     done: Callable[[AelError | None], None]
     row: dict[str, str | int | bytes] = {}
@@ -170,7 +170,8 @@ class SqliteJournal:
         for event in events:
             status = status_after(event) or status
         if isinstance(head, ExecutionStarted):
-            start = (execution_id, head.workflow, head.version, "running", head.at, None, head.parent)
+            begun = (head.at, None, head.parent, head.principal)
+            start = (execution_id, head.workflow, head.version, "running", *begun)
             if head.secrets:
                 # The key stands beside the file, so the directory must be there before the writer makes it.
                 with _ours(self._path):
@@ -352,7 +353,7 @@ def _apply(connection: sqlite3.Connection, appends: list[_Append]) -> None:
 
 def _summaries(connection: sqlite3.Connection, wanted: dict[str, str | int | None]) -> list[ExecutionSummary]:
     rows = connection.execute(
-        "SELECT execution_id, workflow, version, status, started_at, completed_at, parent FROM executions "
+        "SELECT execution_id, workflow, version, status, started_at, completed_at, parent, principal FROM executions "
         "WHERE (:status IS NULL OR status = :status) AND (:workflow IS NULL OR workflow = :workflow) "
         "AND (:since IS NULL OR started_at >= :since) AND (:until IS NULL OR started_at < :until) "
         "ORDER BY started_at DESC, execution_id LIMIT :limit",
@@ -429,7 +430,10 @@ def _open(path: Path, durability: Durability) -> sqlite3.Connection:
                     "BEGIN IMMEDIATE;" + (files(__package__) / "schema.sql").read_text() + "COMMIT;"
                 )
             elif version == _OLDER:
-                connection.execute(f"PRAGMA user_version = {_VERSION}")
+                connection.executescript(
+                    "BEGIN IMMEDIATE; ALTER TABLE executions ADD COLUMN principal TEXT NOT NULL DEFAULT '';"
+                    f"PRAGMA user_version = {_VERSION}; COMMIT;"
+                )
             elif version != _VERSION:
                 raise _wrong_version(path, version)  # noqa: TRY301 # the connection is closed either way
         except BaseException:

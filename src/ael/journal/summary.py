@@ -40,4 +40,5 @@ def summarize(execution_id: str, events: Sequence[Event]) -> ExecutionSummary:
         started_at=start.at,
         completed_at=completed,
         parent=start.parent,
+        principal=start.principal,
     )

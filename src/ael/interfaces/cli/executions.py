@@ -7,8 +7,9 @@ import time
 from datetime import UTC, datetime
 
 import click
+import msgspec
 
-from ael.app.application import App, iso
+from ael.app.application import App, ExecutionSummary, JSONValue, iso
 from ael.app.replay import Replay, replay
 from ael.interfaces.cli.options import Globals, global_options
 from ael.interfaces.cli.render import (
@@ -26,6 +27,8 @@ from ael.interfaces.cli.session import with_app
 
 _STATUSES = ("pending", "running", "waiting", "completed", "failed", "cancelled", "timed_out")
 _SPAN = re.compile(r"(\d{1,9})([smhd])")
+#: Whom nobody need be told of: who runs the command, and nobody that an older record knows.
+_HERE = ("", "local")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -78,7 +81,7 @@ def show_command(settings: Globals, execution_id: str, trace: bool) -> int:  # c
             if took
             else f"started {execution.started_at}"
         )
-        if execution.principal not in {"", "local"} or execution.parent:
+        if execution.principal not in _HERE or execution.parent:
             above = f"part of {execution.parent}, " if execution.parent else ""
             click.echo(printable(f"{above}for {execution.principal}"))
         print_steps(execution, settings, trace=trace)
@@ -109,11 +112,12 @@ def list_command(
         is_cut = len(found) > limit
         found = found[:limit]
         if settings.json:
-            print_json(found)
+            print_json([_dated(one) for one in found])
             return 0
         for one in found:
-            above = f"  part of {one.parent}" if one.parent else ""
-            said = f"{one.execution_id}  {one.status:<10} {iso(one.started_at)}  {one.workflow} {one.version}{above}"
+            said = f"{one.execution_id}  {one.status:<10} {iso(one.started_at)}  {one.workflow} {one.version}"
+            said += f"  for {one.principal}" if one.principal not in _HERE else ""
+            said += f"  part of {one.parent}" if one.parent else ""
             click.echo(printable(said))
         print_total(len(found), "execution", settings)
         if is_cut and not settings.quiet:
@@ -121,6 +125,12 @@ def list_command(
         return 0
 
     return with_app(settings, show)
+
+
+def _dated(one: ExecutionSummary) -> dict[str, JSONValue]:
+    """Return a row with its times in ISO 8601, as `show` has them."""
+    completed = None if one.completed_at is None else iso(one.completed_at)
+    return {**msgspec.structs.asdict(one), "started_at": iso(one.started_at), "completed_at": completed}
 
 
 @executions_command.command("replay")
