@@ -342,13 +342,14 @@ async def test_what_is_large_is_sealed_also_where_nobody_waits_for_the_record(tm
     assert not any(secret.encode() in file.read_bytes() for file in tmp_path.iterdir())
 
 
-async def test_a_journal_of_the_version_before_is_read_and_written_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [2, 3])
+async def test_a_journal_of_a_version_before_is_read_and_written_on(tmp_path: Path, version: int) -> None:
     path = tmp_path / "j.db"
     async with opened(path) as journal:
         await journal.append("exec-1", 0, RECORD)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("ALTER TABLE executions DROP COLUMN principal")
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute(f"PRAGMA user_version = {version}")
     async with opened(path) as journal:
         await journal.append("exec-2", 0, [start(), *OF_ONE_VALUE])
         assert (await journal.read("exec-1"))[1] == RECORD
@@ -358,7 +359,7 @@ async def test_a_journal_of_the_version_before_is_read_and_written_on(tmp_path: 
             "exec-2": "local",
         }
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (3,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (4,)
 
 
 @pytest.mark.parametrize("whose", ["[[1, 9]]", "[[9, 0]]", "[[2, 1]]", "[[1, 2]]"])

@@ -1,4 +1,4 @@
--- The journal's tables, version 3. Events are the truth; executions is an index of them for listings.
+-- The journal's tables, version 4. Events are the truth; executions is an index of them for listings.
 -- A row holds the events of one append as a JSON array: numbers `first` up to, without, `next`. At its end may stand
 -- which of them hold the large value of an earlier one (`repeats`).
 CREATE TABLE events (
@@ -29,4 +29,4 @@ CREATE TABLE executions (
 
 CREATE INDEX executions_by_start ON executions (started_at);
 
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;

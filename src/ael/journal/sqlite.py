@@ -32,9 +32,9 @@ from ael.values import bulk
 
 Durability = Literal["lazy", "commit", "fsync"]
 
-_VERSION = 3
-#: A version whose rows this one reads as they are: it knew no `Repeated`.
-_OLDER = 2
+_VERSION = 4
+#: Versions that are brought up to this one: 2 knew no `Repeated`, and neither says for whom an execution ran.
+_OLDER = frozenset({2, 3})
 #: Seconds that a writer waits for another process's transaction.
 _BUSY_LIMIT = 10.0
 #: Seconds that `lazy` gathers.
@@ -429,7 +429,7 @@ def _open(path: Path, durability: Durability) -> sqlite3.Connection:
                 connection.executescript(
                     "BEGIN IMMEDIATE;" + (files(__package__) / "schema.sql").read_text() + "COMMIT;"
                 )
-            elif version == _OLDER:
+            elif version in _OLDER:
                 connection.executescript(
                     "BEGIN IMMEDIATE; ALTER TABLE executions ADD COLUMN principal TEXT NOT NULL DEFAULT '';"
                     f"PRAGMA user_version = {_VERSION}; COMMIT;"
