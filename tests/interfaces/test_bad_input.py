@@ -121,7 +121,7 @@ def test_a_wrong_workflow_file_is_named_with_the_place(
         ("flwo.yaml", ("there is no file 'flwo.yaml'", "Did you mean 'flow.yaml'?")),
         ("flow.yaml/more.yaml", ("'flow.yaml/more.yaml' cannot be read: Not a directory",)),
         ("/dev/zero", ("'/dev/zero' is not a regular file",)),
-        ("", ("there is no file ''",)),
+        ("", ("WORKFLOW_NOT_FOUND", "no file in workflows has the name ''")),
         ("nobody-knows-this", ("WORKFLOW_NOT_FOUND", "no file in workflows has the name 'nobody-knows-this'")),
     ],
 )
