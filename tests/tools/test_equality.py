@@ -268,7 +268,9 @@ async def test_every_server_answers_through_the_gateway(name: str, tmp_path: Pat
     call = through(**{name: ServerConfig(command=command[0], args=tuple(command[1:]), env=env)})
     offered = {info.ref.name for info in await call.catalog.offered(name)}
     server = call.servers[name]
-    assert (server.status, server.broken) == ("ready", {})
+    # A tool that runs only as a task is left out, with that reason.
+    assert server.status == "ready"
+    assert all("other way" in why for why in server.broken.values())
     right: list[object] = []
     for tool, params in calls:
         if tool in offered:
