@@ -12,6 +12,8 @@ import os
 import stat
 from typing import TYPE_CHECKING, Any
 
+from native_tools.refusals import INVALID_REQUEST, answer_to, refusal
+
 if TYPE_CHECKING:
     from mcp.server.lowlevel import Server
     from mcp.shared._context_streams import ContextReceiveStream, ContextSendStream
@@ -37,7 +39,7 @@ async def serve(server: Server[Any]) -> None:
     inbound, received = create_context_streams[SessionMessage | Exception](0)
     sent, outbound = create_context_streams[SessionMessage](0)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_read, reader, inbound)
+        tasks.start_soon(_read, reader, writer, inbound)
         tasks.start_soon(_write, writer, outbound)
         await server.run(received, sent, server.create_initialization_options())
         tasks.cancel_scope.cancel()
@@ -66,7 +68,9 @@ async def _open(wire_in: int, wire_out: int) -> tuple[asyncio.StreamReader, asyn
     return reader, asyncio.StreamWriter(transport, protocol, None, loop)
 
 
-async def _read(reader: asyncio.StreamReader, inbound: ContextSendStream[SessionMessage | Exception]) -> None:
+async def _read(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, inbound: ContextSendStream[SessionMessage | Exception]
+) -> None:
     import mcp_types  # noqa: PLC0415 # with the server
     from mcp.shared.message import SessionMessage  # noqa: PLC0415 # as above
 
@@ -78,7 +82,7 @@ async def _read(reader: asyncio.StreamReader, inbound: ContextSendStream[Session
                 return
             except asyncio.LimitOverrunError as error:
                 await _skip_line(reader, error.consumed)
-                await inbound.send(ValueError(f"a message is longer than {_LONGEST_LINE} bytes"))
+                writer.write(refusal(INVALID_REQUEST, f"A message is longer than {_LONGEST_LINE} bytes."))
                 continue
             if line.isspace():
                 continue
@@ -86,8 +90,10 @@ async def _read(reader: asyncio.StreamReader, inbound: ContextSendStream[Session
                 message = mcp_types.jsonrpc_message_adapter.validate_json(
                     line.decode("utf-8", "replace"), by_name=False
                 )
-            except ValueError as error:
-                await inbound.send(error)
+            except ValueError:
+                # The SDK would drop it, and whoever asked would wait for ever.
+                if (answer := answer_to(line)) is not None:
+                    writer.write(answer)
             else:
                 await inbound.send(SessionMessage(message))
 

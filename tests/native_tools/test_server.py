@@ -118,6 +118,32 @@ def test_lines_that_are_no_messages_cost_nothing(talk) -> None:
     assert answers[-1].get("result") or answers[0].get("result")
 
 
+@pytest.mark.parametrize(
+    ("line", "number", "code", "part"),
+    [
+        (
+            r'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"fs_read","arguments":{"path":"\ud800"}}}',
+            7,
+            -32600,
+            "half of a surrogate pair",
+        ),
+        ('{"jsonrpc": "1.0", "id": "a", "method": "ping"}', "a", -32600, "no request of JSON-RPC 2.0"),
+        ('[{"jsonrpc": "2.0", "id": 1, "method": "ping"}]', None, -32600, "no request of JSON-RPC 2.0"),
+        ("nonsense", None, -32700, "not JSON"),
+        ("[" * 100_000, None, -32700, "not JSON"),
+    ],
+)
+def test_whoever_waits_for_the_answer_to_no_message_gets_one(talk, line: str, number, code: int, part: str) -> None:
+    (told,) = [one for one in talk(line, INITIALIZE) if "error" in one]
+    assert (told["id"], told["error"]["code"]) == (number, code)
+    assert part in told["error"]["message"]
+
+
+@pytest.mark.parametrize("line", ['{"jsonrpc": "2.0"}', '{"id": 3, "result": 1}', '{"method": "notifications/x"}'])
+def test_nobody_is_answered_who_waits_for_nothing(talk, line: str) -> None:
+    assert [one["id"] for one in talk(line, INITIALIZE)] == [0]
+
+
 def test_input_may_be_a_file(variables, tmp_path) -> None:
     (tmp_path / "in").write_text(json.dumps(INITIALIZE) + "\n")
     with (tmp_path / "in").open() as given:
