@@ -28,6 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _serve(arguments: list[str] | None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
+    if options.transport != "http" and (options.port, options.host, options.server_name) != (None, None, None):
+        parser.error("--host, --port and --server-name are of HTTP: say --transport http too.")
     try:
         environment = _chosen(read_environment(os.environ), options)
         from native_tools.server import NativeTools  # noqa: PLC0415 # not for --help

@@ -182,6 +182,15 @@ def test_tools_come_into_the_file_and_leave_it_with_the_workflows_that_use_them(
     assert project("tools", "lock").stdout == "+ s__act  new\n"
 
 
+def test_what_is_pinned_stays_pinned_while_the_workflows_are_not_there(project: Ael, tmp_path: Path) -> None:
+    before = lock_of(tmp_path)
+    (tmp_path / "workflows").rename(tmp_path / "elsewhere")
+    done = project("tools", "lock")
+    assert (done.returncode, done.stdout) == (1, "? s__act  unseen\n")
+    assert "is not there: what is pinned stays pinned" in " ".join(done.stderr.split())
+    assert lock_of(tmp_path) == before
+
+
 def test_a_server_that_is_down_keeps_its_tools_in_the_file(project: Ael, tmp_path: Path) -> None:
     before = lock_of(tmp_path)
     config = tmp_path / "ael-config.yaml"

@@ -176,7 +176,8 @@ def test_nothing_but_the_protocol_can_reach_its_output(variables, workspace) -> 
     ("arguments", "more", "part"),
     [
         (("--enable", "fs_raed"), {}, "Did you mean 'fs_read'?"),
-        (("--port", "99999"), {}, "0 to 65535"),
+        (("--transport", "http", "--port", "99999"), {}, "0 to 65535"),
+        (("--port", "8081"), {}, "say --transport http too"),
         ((), {"NATIVE_TOOLS_PORT": "http"}, "NATIVE_TOOLS_PORT is 'http'"),
         ((), {"NATIVE_TOOLS_PROTECTED": "[1]"}, "NATIVE_TOOLS_PROTECTED is no JSON list"),
         (("--transport", "http", "--host", "0.0.0.0"), {}, "say --insecure"),

@@ -92,6 +92,8 @@ async def _compare(app: App, accept: Sequence[str]) -> tuple[LockReport, Lock]:
     masker = pins.masker
     used = {f"{info.ref.server}__{masker.text(info.ref.name)}": info for info in used.values()}
     pinned = {f"{server}__{tool}": (server, tool) for server, one in before.servers.items() for tool in one.tools}
+    if pinned:
+        errors += _directories_gone(app)
     names = sorted({*used, *pinned})
     _check_names(accept, names, before)
     rows: list[LockedTool] = []
@@ -201,6 +203,22 @@ async def _used(app: App) -> tuple[dict[str, ToolInfo], list[ErrorRecord]]:
         else:
             found[str(info.ref)] = info
     return found, errors
+
+
+def _directories_gone(app: App) -> list[ErrorRecord]:
+    """Say which directories of workflows are not there: nobody knows what is used in them."""
+    return [
+        ConfigInvalid(
+            [
+                Problem(
+                    message=f"the directory of workflows '{directory}' is not there: what is pinned stays pinned",
+                    suggestion="Bring it back, or correct `workflows.directories`.",
+                )
+            ]
+        ).record()
+        for directory in app.parts.definitions.directories
+        if not directory.is_dir()
+    ]
 
 
 def _matching(pattern: str, offered: Iterable[ToolInfo]) -> list[ToolInfo]:
