@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from pypdf import PdfReader, PdfWriter
 
 from native_tools import confined
+from native_tools.tool import ToolError
 from tests.native_tools.conftest import refused
 
 PAGE = """<!doctype html><html><head><title> A
@@ -169,11 +171,13 @@ async def test_a_page_that_takes_for_ever_is_given_up_and_the_server_lives(tools
 
 
 class Processes:
-    """Notes the processes that are started, and how many there are at once."""
+    """Notes the processes that are started and how many there are at once, and starts none while it is shut."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.most = 0
-        self.any_started = asyncio.Event()
+        self.any_asked = asyncio.Event()
+        self.open = asyncio.Event()
+        self.open.set()
         self._starting = 0
         self._started: list[asyncio.subprocess.Process] = []
         self._start = asyncio.create_subprocess_exec
@@ -182,7 +186,8 @@ class Processes:
     async def __call__(self, *command: str, **options: Any) -> asyncio.subprocess.Process:
         self._starting += 1
         self.most = max(self.most, self._starting + sum(one.returncode is None for one in self._started))
-        self.any_started.set()
+        self.any_asked.set()
+        await self.open.wait()
         self._started.append(await self._start(*command, **options))
         self._starting -= 1
         return self._started[-1]
@@ -196,21 +201,36 @@ async def test_more_documents_than_processors_take_turns(tools, monkeypatch) -> 
     assert processes.most == 2
 
 
-async def test_whoever_would_wait_too_long_is_told_to_come_again(tools, monkeypatch) -> None:
+@pytest.fixture
+async def at_work(tools, monkeypatch) -> AsyncIterator[Processes]:
+    """Take the only turn, with a document that is done when the processes are opened."""
     monkeypatch.setattr(confined, "MOST", 1)
-    monkeypatch.setattr(confined, "MOST_WAITING", 1)
-    monkeypatch.setattr(confined, "PATIENCE", 0.05)
-    monkeypatch.setattr(confined, "SECONDS", 2)
     processes = Processes(monkeypatch)
-    slow = asyncio.ensure_future(
-        refused(tools, "extract_structured", content="<div>" * 300_000, fields={"a": "div div div b"})
-    )
-    await processes.any_started.wait()
-    waiting, too_many = await asyncio.gather(*(refused(tools, "extract_text", content="<p>x") for _ in range(2)))
-    assert "1 documents are worked on, and none of them was done within 0.05 seconds" in waiting
-    assert "1 wait" in too_many
-    assert "longer than 2 seconds" in await slow
+    processes.open.clear()
+    first = asyncio.ensure_future(tools("extract_text", content="<p>first"))
+    await processes.any_asked.wait()
+    yield processes
+    processes.open.set()
+    assert (await first)["text"] == "first"
     assert (await tools("extract_text", content="<p>x"))["text"] == "x"
+
+
+@pytest.mark.usefixtures("at_work")
+async def test_whoever_has_waited_too_long_is_told_to_come_again(tools, monkeypatch) -> None:
+    monkeypatch.setattr(confined, "PATIENCE", 0.05)
+    told = await refused(tools, "extract_text", content="<p>x")
+    assert "1 documents are worked on, and none of them was done within 0.05 seconds" in told
+
+
+async def test_whoever_would_wait_behind_too_many_is_told_to_come_again(tools, monkeypatch, at_work) -> None:
+    monkeypatch.setattr(confined, "MOST_WAITING", 1)
+    monkeypatch.setattr(confined, "PATIENCE", 600)
+    two = [asyncio.ensure_future(tools("extract_text", content="<p>x")) for _ in range(2)]
+    (refusal,), (waiting,) = await asyncio.wait(two, return_when=asyncio.FIRST_COMPLETED)
+    with pytest.raises(ToolError, match="1 documents are worked on, and 1 wait"):
+        refusal.result()
+    at_work.open.set()
+    assert (await waiting)["text"] == "x"
 
 
 async def test_a_page_as_deep_as_it_gets_is_read(tools) -> None:
