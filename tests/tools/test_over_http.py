@@ -171,6 +171,16 @@ async def test_a_definition_with_half_a_character_costs_no_other_tool(start, con
     assert "half a character" in caught.value.detail
 
 
+async def test_half_a_character_costs_a_server_of_the_older_kind_one_tool_or_one_call(start, connect) -> None:
+    call = connect(f"http://127.0.0.1:{start('hostile_http.py', 'odd_sse')}/sse", transport="sse", timeout=60)
+    assert await call("s__act") == "whole"
+    for tool, params in (("s__half", {}), ("s__act", {"n": 1})):
+        with pytest.raises(AelError) as caught:
+            await call(tool, **params)
+        assert "half a character" in caught.value.detail
+    assert await call("s__act") == "whole"
+
+
 async def test_a_redirect_to_another_place_is_not_followed_with_our_headers(start, connect) -> None:
     heard: list[bytes] = []
 

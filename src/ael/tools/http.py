@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 import logging
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -40,7 +40,7 @@ from mcp_types import (
 )
 
 from ael.tools.jsonrpc import InvalidAnswer, Notify, Peer, PeerGone, PeerTimeout, T, _number
-from ael.tools.listing import without_halves
+from ael.tools.listing import HALF, HALF_A_CHARACTER, without_halves
 
 if TYPE_CHECKING:
     from mcp.client._transport import TransportStreams, WriteStream
@@ -102,6 +102,10 @@ class HttpPeer(Peer):
         self._refusals: dict[int, tuple[int, str]] = {}
         #: When the server's own stream was asked for at last.
         self._streamed = -_STREAM_PAUSE
+        #: Requests for the list of tools, whose answers may hold stand-ins for halves of characters, and whether
+        #: any answer ever held some.
+        self._lists: set[int] = set()
+        self._has_halves = False
 
     @classmethod
     async def connect(
@@ -166,9 +170,9 @@ class HttpPeer(Peer):
             assert isinstance(response.stream, httpx2.AsyncByteStream)
             response.stream = _Capped(response.stream, self._max_message)
         asked = _asked(response.request)
-        if asked.method == "tools/list":
+        if asked.method == "tools/list" or (self._transport == "sse" and response.request.method == "GET"):
             assert isinstance(response.stream, httpx2.AsyncByteStream)
-            response.stream = _Mended(response.stream, self._max_message)
+            response.stream = _Mended(response.stream, self._max_message, self._mend)
         if response.status_code < 400:
             return
         self.refusal = (response.status_code, f"HTTP {response.status_code} {response.reason_phrase}".strip())
@@ -179,6 +183,11 @@ class HttpPeer(Peer):
         elif self._transport == "sse":
             # The SDK sends nothing any more after that, so nothing will be answered.
             self._end(self.refusal[1])
+
+    def _mend(self, text: bytes) -> bytes:
+        mended = without_halves(text)
+        self._has_halves |= mended is not text
+        return mended
 
     async def _slow_down(self) -> None:
         """Let a server that closes its stream at once, and wants it opened again at once, have its way every second."""
@@ -228,7 +237,7 @@ class HttpPeer(Peer):
             return
         message = item.message
         if isinstance(message, JSONRPCResponse):
-            self._answered(message.id, message.result, None)
+            self._returned(_number(message.id), message.result)
         elif isinstance(message, JSONRPCError):
             error = message.error
             if error.code == CONNECTION_CLOSED and error.message.startswith("SSE stream"):
@@ -247,9 +256,20 @@ class HttpPeer(Peer):
         else:
             self._asked(message.id, message.method)
 
+    def _returned(self, number: int, result: dict[str, Any]) -> None:
+        """Take a result: one that was mended on a stream of the older kind is none, but for a list of tools."""
+        if number in self._lists:
+            self._lists.discard(number)
+        elif self._has_halves and HALF.encode() in msgspec.json.encode(result):
+            self._fail(number, InvalidAnswer(f"the answer is not valid: {HALF_A_CHARACTER}"))
+            return
+        self._answered(number, result, None)
+
     def _write(self, message: dict[str, Any]) -> None:
         if self.ended is not None:
             return
+        if message.get("method") == "tools/list":
+            self._lists.add(message["id"])
         carried = jsonrpc_message_adapter.validate_python(message)
         self._outbox.put_nowait(SessionMessage(carried, ClientMessageMetadata(headers=self._headers_of(carried))))
 
@@ -314,11 +334,15 @@ class _Capped(httpx2.AsyncByteStream):
 
 
 class _Mended(httpx2.AsyncByteStream):
-    """A list of tools, as a body or as events, in which no half of a character keeps the SDK from reading the rest."""
+    """A list of tools, as a body or as events, in which no half of a character keeps the SDK from reading the rest.
 
-    def __init__(self, stream: httpx2.AsyncByteStream, limit: int) -> None:
+    Or all events of the older kind of server, which answers everything on one stream.
+    """
+
+    def __init__(self, stream: httpx2.AsyncByteStream, limit: int, mend: Callable[[bytes], bytes]) -> None:
         self._stream = stream
         self._limit = limit
+        self._mend = mend
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         parts: list[bytes] = []
@@ -328,13 +352,13 @@ class _Mended(httpx2.AsyncByteStream):
             end = max(chunk.rfind(b"\n"), chunk.rfind(b"\r")) + 1
             parts.append(chunk[:end])
             if end:
-                yield without_halves(b"".join(parts))
+                yield self._mend(b"".join(parts))
                 parts, size = [], 0
             parts.append(chunk[end:])
             size += len(chunk) - end
             if size > self._limit:
                 raise httpx2.StreamError(f"a message is larger than {self._limit} bytes")
-        yield without_halves(b"".join(parts))
+        yield self._mend(b"".join(parts))
 
     async def aclose(self) -> None:
         await self._stream.aclose()

@@ -22,6 +22,8 @@ UNAVAILABLE = "ael/unavailable"
 #: What stands for half a character where the decoder is not ours: U+FDD0 is no character, and nobody sends it.
 HALF = "\ufdd0"
 
+HALF_A_CHARACTER = "it holds half a character (a lone surrogate)"
+
 #: An escape sequence of JSON: a surrogate pair, half of one, or any other.
 _ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
 
@@ -56,7 +58,7 @@ def _judged(tool: dict[str, Any]) -> dict[str, Any]:
     else:
         if HALF.encode() not in msgspec.json.encode(tool):
             return tool
-        why = "it holds half a character (a lone surrogate)"
+        why = HALF_A_CHARACTER
     return {"name": tool.get("name"), "_meta": {UNAVAILABLE: f"its definition is not valid: {why}"}}
 
 
@@ -71,5 +73,5 @@ def without_halves(text: bytes) -> bytes:
 def what_is_wrong(text: bytes, error: Exception) -> str:
     """Return why JSON could not be read; of half a character decoders say something else."""
     if without_halves(text) is not text:
-        return "it holds half a character (a lone surrogate)"
+        return HALF_A_CHARACTER
     return str(error)

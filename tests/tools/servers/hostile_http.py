@@ -46,13 +46,13 @@ class Handler(BaseHTTPRequestHandler):
         if WAY == "reopen":
             # It wants its stream to be opened again at once, and again.
             self.reply(200, b"retry: 0\nid: 1\n\n", "text/event-stream")
-        elif WAY == "deaf_sse" and self.path == "/sse":
+        elif WAY in {"deaf_sse", "odd_sse"} and self.path == "/sse":
             self.sse()
         else:
             self.reply(405, b"")
 
     def sse(self) -> None:
-        """Give a stream of the older kind, and answer the handshake on it; what is posted later is refused."""
+        """Give a stream of the older kind, and answer the handshake on it; the deaf one refuses what is posted later."""
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
@@ -61,10 +61,15 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"event: endpoint\ndata: /post\n\n")
         while True:
             message = mine.get()
-            if message["method"] == "initialize":
+            method = message["method"]
+            if method == "initialize":
                 result: dict[str, object] = ABOUT
-            elif message["method"] == "tools/list":
-                result = {"tools": [{"name": "act", "inputSchema": {"type": "object"}}]}
+            elif method == "tools/list":
+                odd = {"name": "half", "inputSchema": {}, "description": "\ud83d"}
+                result = {"tools": [{"name": "act", "inputSchema": {}}, *([odd] if WAY == "odd_sse" else [])]}
+            elif WAY == "odd_sse" and method == "tools/call":
+                half = "\ud83d" if message["params"]["arguments"] else ""
+                result = {"content": [{"type": "text", "text": f"whole{half}"}]}
             else:
                 continue
             body = json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result})
@@ -85,8 +90,8 @@ class Handler(BaseHTTPRequestHandler):
                 kind = "application/json"
             self.reply(200, body, kind, **headers)
 
-        if WAY == "deaf_sse":
-            self.reply(500 if method == "tools/call" else 202, b"")
+        if WAY in {"deaf_sse", "odd_sse"}:
+            self.reply(500 if WAY == "deaf_sse" and method == "tools/call" else 202, b"")
             posted[-1].put(message)
         elif WAY == "locked" and self.headers.get("Authorization") != SECRET:
             self.reply(401, b"who are you?", "text/plain")
