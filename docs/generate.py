@@ -23,12 +23,13 @@ PAGES = Path(__file__).parent
 _ERRORS = """# Errors
 
 Every error that reaches a person, an agent, a log or a record has `code`, `category`, `message`, `detail`,
-`suggestion` and `retryable`, and where they apply `step_id`, `tool_name`, `attempt`, `location` (file, line, column)
-and `cause`. In templates `steps.ID.error` and `error` are that object; in code `ToolError` has `code`, `message`,
-`detail` and `retryable`; under `--json` commands print it whole.
+`suggestion` and `retryable`, and where they apply `step_id`, `tool_name`, `attempt`, `location` (file, line, column),
+`cause` and `retry_after` (seconds that a server asks to wait). In templates `steps.ID.error` and `error` are that
+object; in code `ToolError` has `code`, `message`, `detail` and `retryable`; under `--json` commands print it whole.
 
 *Retryable* says whether `on_error: retry` tries again by itself; `retry_on` adds codes to that. A tool may say no for
-one call: an error answer with `retryable: false` or an HTTP status of the 4xx kind other than 408, 425 and 429.
+one call: an error answer with `retryable: false` or an HTTP status of the 4xx kind other than 408, 425 and 429. A
+server that asks to wait (`Retry-After`, or `retry_after` beside `status`) is given that time, up to `max_delay`.
 
 Commands exit with 0 for success, 1 when the workflow, the file, the configuration or the check is wrong or failed,
 2 for wrong use of the command line, 130 when interrupted and 143 when terminated.

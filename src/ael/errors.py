@@ -114,6 +114,8 @@ class ErrorRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     attempt: int | None = None
     location: Location | None = None
     cause: str | None = None
+    #: Seconds after which the same may be tried again at the earliest, where a server said so.
+    retry_after: float | None = None
 
     def __str__(self) -> str:
         return f"{self.message}: {self.detail}" if self.detail else self.message
@@ -150,6 +152,7 @@ class AelError(Exception):
         attempt: int | None = None,
         location: Location | None = None,
         cause: str | None = None,
+        retry_after: float | None = None,
         **values: object,
     ) -> None:
         self.detail = detail
@@ -160,6 +163,7 @@ class AelError(Exception):
         self.attempt = attempt
         self.location = location
         self.cause = cause
+        self.retry_after = retry_after
         self.values = values
         named = {"tool_name": tool_name, "step_id": step_id, **values}
         shown = {key: _brief(value) if isinstance(value, str) else value for key, value in named.items()}
@@ -180,6 +184,7 @@ class AelError(Exception):
             attempt=self.attempt,
             location=self.location,
             cause=self.cause,
+            retry_after=self.retry_after,
         )
 
     def at_step(self, step_id: str, attempt: int) -> AelError:

@@ -151,6 +151,8 @@ def _failure(error: ToolError) -> dict[str, Any]:
     told: dict[str, Any] = {"message": error.message, "retryable": error.retryable}
     if error.status is not None:
         told["status"] = error.status
+    if error.retry_after is not None:
+        told["retry_after"] = error.retry_after
     return {"content": [{"type": "text", "text": error.message}], "isError": True, "_meta": {ERROR: told}}
 
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 #: Bytes of an answer.
 _MOST_BYTES = 20 * 1024 * 1024
-_RETRYABLE = frozenset({408, 425, 429})
 #: Characters of an error that are told.
 _TOLD = 500
 _STOP = ". "
@@ -89,11 +88,7 @@ def _read(service: Service, request: Request, response: Response) -> dict[str, A
     if response.status != 200:
         said = answer.get("error") if isinstance(answer, dict) else None
         text = " ".join(str(said or response.body[:_TOLD].decode("utf-8", "replace")).split())[:_TOLD]
-        raise ToolError(
-            f"{where} answered with HTTP status {response.status}: {text.rstrip(_STOP)}.",
-            status=response.status,
-            retryable=response.status >= 500 or response.status in _RETRYABLE,
-        )
+        raise response.failure(where, f"{text.rstrip(_STOP)}.")
     if not isinstance(answer, dict):
         raise ToolError(f"{where} answered with what is no JSON object; is {service.variable} right?")
     return answer

@@ -22,13 +22,17 @@ Run = Callable[[Arguments, Environment], Awaitable[Result]]
 class ToolError(Exception):
     """A call that failed: the message tells an agent what is wrong and what to do.
 
-    `retryable` says whether the same call may succeed later; `status` is that of HTTP, where there was one.
+    `retryable` says whether the same call may succeed later, `retry_after` in how many seconds at the earliest, where
+    a server said so; `status` is that of HTTP, where there was one.
     """
 
-    def __init__(self, message: str, *, retryable: bool = False, status: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, retryable: bool = False, retry_after: float | None = None, status: int | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.retryable = retryable
+        self.retry_after = retry_after
         self.status = status
 
 

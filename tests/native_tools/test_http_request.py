@@ -166,6 +166,28 @@ async def test_bodies_are_text_where_they_say_so_and_base64_where_they_are_none(
     assert "json" not in found
 
 
+@pytest.mark.parametrize(
+    ("status", "said", "date", "seconds"),
+    [
+        (429, "7", "", 7.0),
+        (503, "Wed, 21 Oct 2015 07:28:30 GMT", "Wed, 21 Oct 2015 07:28:00 GMT", 30.0),
+        (503, "Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 21 Oct 2015 07:28:30 GMT", None),
+        (503, "Wed, 21 Oct 2015 07:28:00 GMT", "", None),
+        (503, "0", "", None),
+        (503, "soon", "never", None),
+        (503, "9" * 400, "", None),
+        (404, "7", "", None),
+    ],
+)
+async def test_how_long_a_server_asks_to_wait_is_told(status, said, date, seconds) -> None:
+    more = {"date": date} if date else {}
+    async with site({"/": answer("no", status, content_type="text/plain", retry_after=said, **more)}) as web:
+        error = await refused(web.url())
+    assert error.retry_after == seconds
+    asks = f" and asks to wait {seconds:g} s before the next try" if seconds else ""
+    assert error.message == f"GET {web.url()} answered with HTTP status {status}{asks}: no"
+
+
 async def test_a_redirect_is_followed_as_its_status_says() -> None:
     pages = {f"/{status}": answer("", status, location="/end?ü") for status in (301, 302, 303, 307, 308)}
     async with site({**pages, "/end": answer("end")}) as web:

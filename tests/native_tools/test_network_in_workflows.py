@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from ael.journal.events import StepRetried
+from ael.journal.sqlite import SqliteJournal
 from tests.native_tools.sites import Asked, answer, site
 
 Run = Callable[..., Awaitable[tuple[int, Any, str]]]
@@ -65,6 +67,29 @@ async def test_a_busy_server_is_asked_again_and_a_missing_page_is_not(run) -> No
         assert made["error"]["code"] == "TOOL_FAILED"
         assert "answered with HTTP status 404: nothing here" in made["error"]["detail"]
         assert len(web.asked) == 4
+
+
+async def test_a_server_that_asks_to_wait_is_given_its_time_up_to_the_longest_delay(run, tmp_path: Path) -> None:
+    times = 0
+
+    async def busy(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        nonlocal times
+        times += 1
+        writer.write(answer("busy", 429, retry_after="1" if times == 1 else "3600") if times < 3 else answer("done"))
+        await writer.drain()
+
+    retry = "\n    retry: {max_attempts: 4, initial_delay: 0, max_delay: 1.5}"
+    async with site({"/busy": busy}) as web:
+        code, made, said = await run(request(web.url("/busy")) + retry)
+    assert (code, times) == (0, 3), said
+    journal = SqliteJournal(tmp_path / ".ael" / "ael.db")
+    try:
+        _, events = await journal.read(made["execution_id"])
+    finally:
+        await journal.close()
+    retried = [event for event in events if isinstance(event, StepRetried)]
+    assert [(one.error.retry_after, one.delay_seconds) for one in retried] == [(1.0, 1.0), (3600.0, 1.5)]
+    assert retried[1].error.suggestion == "Wait 3600 s before the next try, as the server asks."
 
 
 async def test_a_private_address_is_refused_once_and_says_what_to_add(run) -> None:

@@ -156,6 +156,25 @@ async def test_what_a_server_does_wrong_is_said_as_it_is(start, connect, way, co
     assert error.retryable is retryable
 
 
+@pytest.mark.parametrize(
+    ("way", "transport", "code", "seconds"),
+    [
+        ("busy", None, "TOOL_FAILED", 7.0),
+        ("busy_until", None, "TOOL_FAILED", 30.0),
+        ("busy_in_words", None, "TOOL_FAILED", 7.0),
+        ("refuses", None, "TOOL_FAILED", None),
+        ("limited", None, "MCP_CONNECTION_FAILED", 3600.0),
+        ("down", "sse", "MCP_CONNECTION_FAILED", 3600.0),
+    ],
+)
+async def test_how_long_a_server_asks_to_wait_is_told(start, connect, way, transport, code, seconds) -> None:
+    call = connect(f"http://127.0.0.1:{start('hostile_http.py', way)}/mcp", transport=transport, timeout=60)
+    error = await failing(call)
+    assert (error.code, error.retryable, error.retry_after) == (code, seconds is not None, seconds)
+    assert error.record().retry_after == seconds
+    assert ("as the server asks" in error.suggestion) is (seconds is not None)
+
+
 async def test_an_answer_counts_though_its_stream_goes_on(start, connect) -> None:
     call = connect(f"http://127.0.0.1:{start('hostile_http.py', 'open_end')}/mcp")
     for _ in range(30):

@@ -35,7 +35,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     def delay(self, error: AelError, attempt: int, seed: int) -> float | None:
         """Return the seconds before the next attempt, or None when this one was the last.
 
-        `attempt` counts from 1; `seed` decides the jitter.
+        `attempt` counts from 1; `seed` decides the jitter. A server that asks to wait is given its time, up to the
+        longest delay.
         """
         retry = self.retry
         if self.on_error != "retry" or attempt >= (retry.max_attempts or 1) or not self._retryable(error):
@@ -49,7 +50,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
             case _:
                 delay = initial * (retry.backoff_multiplier or 1.0) ** min(attempt - 1, 64)
         jitter = (retry.jitter or 0.0) * delay * _fraction(seed, attempt)
-        return min(longest, delay + jitter)
+        return min(longest, max(delay + jitter, error.retry_after or 0.0))
 
     def after(self) -> Literal["fail", "continue"]:
         """Return what the last failure means."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import importlib
+import math
 import shlex
 import shutil
 from pathlib import Path
@@ -22,15 +23,19 @@ from ael.tools.jsonrpc import InvalidAnswer, Notify, PeerGone, PeerTimeout, RpcE
 from ael.tools.keeper import Keeper
 from ael.tools.stderr import LastLines, visible
 from ael.tools.stdio import ProcessPeer
-from ael.values import beginning, shortened
+from ael.values import JSONValue, beginning, shortened
 
 #: What a server answers to a POST that it does not know.
 _NOT_STREAMABLE = frozenset({400, 404, 405, 415})
 
-_BY_HAND = "Run the command by hand to see what it says."
+#: What to do about a server that says too little.
+BY_HAND = "Run the command by hand to see what it says."
 
 #: What a shell would act on.
 _FOR_SHELLS = frozenset({"&", "&&", "|", "||", ";", ">", ">>", "<", "2>&1", "2>"})
+
+#: Seconds that somebody may ask to wait: a year. Those who wait have limits of their own.
+_LONGEST_PAUSE = 366 * 24 * 3600
 
 #: Characters of a command in an error.
 _LONGEST_COMMAND = 500
@@ -69,16 +74,20 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 
     #: In our own words.
     why: str
-    suggestion: str = _BY_HAND
+    suggestion: str = BY_HAND
     #: What it said itself: a stranger's words, for errors of its own tools only.
     said: str = ""
     #: Whether it is of no use to try again at once.
     is_final: bool = False
+    #: Seconds that it asked to wait.
+    retry_after: float | None = None
 
     def error(self, server: str) -> McpConnectionFailed:
         """Return a new error: each one that is raised is completed by those whom it passes."""
         own = f"server '{server}': {self.why}"
-        return McpConnectionFailed(f"{own}{self.said}", suggestion=self.suggestion, own_words=own)
+        return McpConnectionFailed(
+            f"{own}{self.said}", suggestion=self.suggestion, retry_after=self.retry_after, own_words=own
+        )
 
 
 class Connector:
@@ -207,8 +216,8 @@ def _hint(error: Exception, config: ServerConfig) -> str:
     if for_shells:
         return f"No shell reads the command, {for_shells[0]} is an argument: use `command: sh`, `args: [-c, COMMAND]`."
     if isinstance(error, PeerTimeout):
-        return f"{_BY_HAND} One that installs something first may need a longer `startup_timeout`."
-    return _BY_HAND
+        return f"{BY_HAND} One that installs something first may need a longer `startup_timeout`."
+    return BY_HAND
 
 
 def _explain_url(error: Exception, config: ServerConfig) -> Failure:
@@ -219,7 +228,8 @@ def _explain_url(error: Exception, config: ServerConfig) -> Failure:
         hint = "Set what it asks for under `headers`, such as Authorization: Bearer ${TOKEN}."
     else:
         hint = "Check that the URL is right and that the server is up."
-    return Failure(why=why, said=said, suggestion=hint)
+    asked = retry_after_of(error)
+    return Failure(why=why, said=said, suggestion=wait_hint(asked) or hint, retry_after=asked)
 
 
 def _cause(error: Exception, config: ServerConfig) -> tuple[str, str]:
@@ -234,6 +244,26 @@ def _cause(error: Exception, config: ServerConfig) -> tuple[str, str]:
             return words(error), ""
         return f"it refused the session (code {error.code})", f"; {words(error)}"
     return words(error), ""
+
+
+def asked_pause(data: JSONValue) -> float | None:
+    """Return the seconds that the data of an error asks to wait, if it does."""
+    asked = data.get("retry_after") if isinstance(data, dict) else None
+    if isinstance(asked, bool) or not isinstance(asked, int | float):
+        return None
+    return float(asked) if 0 < asked <= _LONGEST_PAUSE else None
+
+
+def retry_after_of(error: Exception) -> float | None:
+    """Return the seconds that a server asks to wait by what it answered, if it does."""
+    if isinstance(error, PeerGone):
+        return error.retry_after
+    return asked_pause(error.data) if isinstance(error, RpcError) else None
+
+
+def wait_hint(seconds: float | None) -> str:
+    """Return what to do about that."""
+    return f"Wait {math.ceil(seconds)} s before the next try, as the server asks." if seconds else ""
 
 
 def words(error: Exception) -> str:

@@ -18,6 +18,7 @@ from ael.errors import AelError, OutputInvalid, ParamInvalid, ResourceExhausted,
 from ael.tools import CallContext, Refusal, ToolCallEnded, ToolCallStarted, ToolInfo
 from ael.tools.catalog import ToolCatalog
 from ael.tools.client import CallResult, ContentBlock
+from ael.tools.connections import asked_pause, wait_hint
 from ael.tools.jsonrpc import RpcError
 from ael.tools.pins import ToolPins
 from ael.tools.schema_process import Found
@@ -267,14 +268,17 @@ def _tool_error(name: str, result: CallResult) -> AelError:
     detail = shortened("\n".join(texts) or msgspec.json.encode(result.structured_content).decode())
     if detail.startswith("RESOURCE_EXHAUSTED"):
         return ResourceExhausted(detail, tool_name=name)
-    return ToolFailed(detail, tool_name=name, retryable=_may_retry(result))
-
-
-def _may_retry(result: CallResult) -> bool:
-    """Return whether trying again may help: not when the tool says no, nor after most HTTP 4xx."""
     meta = result.raw.get("_meta")
     told = meta.get("error") if isinstance(meta, dict) else None
     data = to_data(result) if told is None else told
+    if not _may_retry(data):
+        return ToolFailed(detail, tool_name=name, retryable=False)
+    asked = asked_pause(data)
+    return ToolFailed(detail, suggestion=wait_hint(asked), retry_after=asked, tool_name=name)
+
+
+def _may_retry(data: JSONValue) -> bool:
+    """Return whether trying again may help: not when the tool says no, nor after most HTTP 4xx."""
     if not isinstance(data, dict):
         return True
     said = data.get("retryable")

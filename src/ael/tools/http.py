@@ -12,6 +12,8 @@ import logging
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import anyio
@@ -61,6 +63,9 @@ _STAND_INS = frozenset({"Not Found", "Session terminated", "Server returned an e
 _NOT_READ = re.compile(r"Failed to parse (?:JSON response|SSE message): (.*)", re.DOTALL)
 _NOT_JSON = re.compile(r"Invalid JSON: (.*?) \[type=")
 
+#: Seconds, as a header has them.
+_SECONDS = re.compile(r"[0-9]{1,9}")
+
 # What the SDK logs holds tracebacks and what servers sent; we say what matters ourselves.
 for _name in ("mcp", "client", "httpx2", "httpcore2"):
     _logger = logging.getLogger(_name)
@@ -82,6 +87,19 @@ def _asked(request: httpx2.Request) -> _Asked:
         return _Asked()
 
 
+class _Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """A refusal in HTTP's own terms."""
+
+    status: int
+    why: str
+    #: Seconds that the server asks to wait.
+    retry_after: float | None = None
+
+    def data(self) -> dict[str, Any]:
+        """Return what an error of JSON-RPC has as its data."""
+        return {"status": self.status, **({"retry_after": self.retry_after} if self.retry_after else {})}
+
+
 class HttpPeer(Peer):
     """A server at a URL, and the requests under way to it."""
 
@@ -97,9 +115,9 @@ class HttpPeer(Peer):
         self._carrier: asyncio.Task[None] | None = None
         self._header_maps: dict[str, dict[tuple[str, ...], str]] = {}
         self._version = ""
-        #: The last refusal in HTTP's terms, status and reason; and those of requests that are not told of it yet.
-        self.refusal: tuple[int, str] | None = None
-        self._refusals: dict[int, tuple[int, str]] = {}
+        #: The last refusal, and those of requests that are not told of it yet.
+        self.refusal: _Refused | None = None
+        self._refusals: dict[int, _Refused] = {}
         #: When the server's own stream was asked for at last.
         self._streamed = -_STREAM_PAUSE
         #: Requests for the list of tools, whose answers may hold stand-ins for halves of characters, and whether
@@ -130,7 +148,7 @@ class HttpPeer(Peer):
             await peer.close()
             raise PeerTimeout from None
         if peer.ended is not None:
-            raise PeerGone(peer.ended)
+            raise PeerGone(peer.ended, peer.retry_after)
         return peer
 
     # -- the SDK's transports -----------------------------------------------------------------------------------
@@ -175,14 +193,19 @@ class HttpPeer(Peer):
             response.stream = _Mended(response.stream, self._max_message, self._mend)
         if response.status_code < 400:
             return
-        self.refusal = (response.status_code, f"HTTP {response.status_code} {response.reason_phrase}".strip())
+        self.refusal = _Refused(
+            status=response.status_code,
+            why=f"HTTP {response.status_code} {response.reason_phrase}".strip(),
+            retry_after=_retry_after(response.headers),
+        )
         if asked.id is not None:
             self._refusals[_number(asked.id)] = self.refusal
         if response.status_code == 404 and "mcp-session-id" in response.request.headers:
             self._end("it has forgotten the session (HTTP 404)")
         elif self._transport == "sse":
             # The SDK sends nothing any more after that, so nothing will be answered.
-            self._end(self.refusal[1])
+            self.retry_after = self.refusal.retry_after
+            self._end(self.refusal.why)
 
     def _mend(self, text: bytes) -> bytes:
         mended = without_halves(text)
@@ -219,7 +242,7 @@ class HttpPeer(Peer):
         except Exception as error:  # noqa: BLE001 # whatever the transport dies of ends the connection
             why = _words(error)
         finally:
-            self._end(self.refusal[1] if self.refusal is not None and "HTTP" not in why and opened.done() else why)
+            self._end(self.refusal.why if self.refusal is not None and "HTTP" not in why and opened.done() else why)
 
     async def _send(self, write: WriteStream[SessionMessage]) -> None:
         try:
@@ -227,7 +250,7 @@ class HttpPeer(Peer):
                 await write.send(await self._outbox.get())
         except (anyio.ClosedResourceError, anyio.BrokenResourceError):
             # The same, for what comes without a refusal.
-            self._end(self.refusal[1] if self.refusal is not None else "it takes no messages any more")
+            self._end(self.refusal.why if self.refusal is not None else "it takes no messages any more")
 
     # -- Peer ---------------------------------------------------------------------------------------------------
 
@@ -249,7 +272,9 @@ class HttpPeer(Peer):
             data = error.data
             refusal = self._refusals.pop(_number(message.id), None)
             if data is None and refusal is not None and error.message in _STAND_INS:
-                data, error.message = {"status": refusal[0]}, refusal[1]
+                data, error.message = refusal.data(), refusal.why
+            elif data is None and refusal is not None and refusal.retry_after:
+                data = refusal.data()
             self._answered(message.id, None, {"code": error.code, "message": error.message, "data": data})
         elif isinstance(message, JSONRPCNotification):
             self._notified(message.method, message.params or {})
@@ -375,6 +400,28 @@ def _why_not(said: str) -> str:
 def _broken_stream(said: str) -> Exception:
     """Return what it means that a stream of events ended before the answer, as the SDK says it."""
     return InvalidAnswer(said) if "byte limit" in said else PeerGone(said)
+
+
+def _retry_after(headers: httpx2.Headers) -> float | None:
+    """Return the seconds that a server asks to wait (RFC 9110, section 10.2.3); None where it does not.
+
+    A date is compared with the server's own, so that its clock need not be ours.
+    """
+    said = headers.get("retry-after", "").strip()
+    if _SECONDS.fullmatch(said):
+        return float(said) or None
+    at = _date(said)
+    if at is None:
+        return None
+    left = (at - (_date(headers.get("date", "")) or datetime.now(UTC))).total_seconds()
+    return left if left > 0 else None
+
+
+def _date(said: str) -> datetime | None:
+    with suppress(ValueError, OverflowError):
+        at = parsedate_to_datetime(said)
+        return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+    return None
 
 
 def _is_loopback(url: str) -> bool:

@@ -45,6 +45,11 @@ class RpcError(Exception):
 class PeerGone(Exception):
     """The connection ended before the answer came."""
 
+    def __init__(self, why: str, retry_after: float | None = None) -> None:
+        super().__init__(why)
+        #: Seconds that the peer asks to wait.
+        self.retry_after = retry_after
+
 
 class PeerTimeout(Exception):
     """No answer came in time; the peer was told. At the start it holds what the peer wrote instead."""
@@ -81,6 +86,8 @@ class Peer(ABC):
         self.noise: deque[str] = deque(maxlen=20)
         #: Why the connection ended; None while it lasts.
         self.ended: str | None = None
+        #: Seconds that the peer asked to wait when it ended.
+        self.retry_after: float | None = None
         self.gone: asyncio.Future[None] = self._loop.create_future()
 
     # -- of the transport ---------------------------------------------------------------------------------------
@@ -164,7 +171,7 @@ class Peer(ABC):
     async def _send_when_read(self, body: dict[str, Any], answer: asyncio.Future[Any]) -> bool:
         """Send a request, once the peer reads what it was sent before; return whether that came before the answer."""
         if self.ended is not None:
-            raise PeerGone(self.ended)
+            raise PeerGone(self.ended, self.retry_after)
         if not self._writable.is_set():
             waiting = self._loop.create_task(self._writable.wait())
             try:
@@ -243,7 +250,7 @@ class Peer(ABC):
     def _end(self, why: str) -> None:
         if self.ended is None:
             self.ended = why
-        self._fail_all(PeerGone(self.ended))
+        self._fail_all(PeerGone(self.ended, self.retry_after))
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None

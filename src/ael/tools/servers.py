@@ -16,7 +16,16 @@ from typing import Any, Literal, Protocol
 from ael.errors import ToolFailed, ToolTimeout, ToolUnavailable
 from ael.tools import ToolInfo
 from ael.tools.client import CallResult, McpClient
-from ael.tools.connections import Connector, Failure, ServerConfig, ToolFilter, words
+from ael.tools.connections import (
+    BY_HAND,
+    Connector,
+    Failure,
+    ServerConfig,
+    ToolFilter,
+    retry_after_of,
+    wait_hint,
+    words,
+)
 from ael.tools.jsonrpc import METHOD_NOT_FOUND, InvalidAnswer, OnProgress, PeerGone, PeerTimeout, RpcError
 from ael.tools.keeper import Keeper
 from ael.tools.offers import Offers, sift
@@ -186,7 +195,9 @@ class McpServer:
             if not isinstance(error, RpcError) or error.code != METHOD_NOT_FOUND:
                 said = f": {words(error)}" if isinstance(error, RpcError) else ""
                 why = "it does not list its tools" + ("" if said else f": {words(error)}")
-                raise Failure(why=why, said=said).error(self.name) from error
+                asked = retry_after_of(error)
+                hint = wait_hint(asked) or BY_HAND
+                raise Failure(why=why, said=said, suggestion=hint, retry_after=asked).error(self.name) from error
             # It is of use for other things.
             listed = []
         few = len(listed) <= _FEW_TOOLS and not bulk.is_large([*listed])
@@ -230,13 +241,18 @@ class McpServer:
             raise ToolTimeout(detail, tool_name=tool, timeout_seconds=f"{seconds:g}") from error
         except PeerGone as error:
             detail = f"server '{self.name}' went away: {visible(str(error))}{self._connector.last_words()}"
-            raise ToolUnavailable(detail, tool_name=tool) from error
+            asked = error.retry_after
+            raise ToolUnavailable(detail, suggestion=wait_hint(asked), retry_after=asked, tool_name=tool) from error
         except InvalidAnswer as error:
             detail = f"server '{self.name}': {visible(str(error))}"
             raise ToolFailed(detail, tool_name=tool, retryable=False) from error
         except RpcError as error:
             detail = f"{visible(error.message)} (code {error.code})"
-            raise ToolFailed(detail, tool_name=tool, retryable=_may_retry(error)) from error
+            may_retry = _may_retry(error)
+            asked = retry_after_of(error) if may_retry else None
+            raise ToolFailed(
+                detail, suggestion=wait_hint(asked), retry_after=asked, tool_name=tool, retryable=may_retry
+            ) from error
         finally:
             self._calls.release()
         self._deaths = 0
@@ -380,12 +396,13 @@ class McpServer:
             self._list_changed()
 
     def _give_up(self, failure: Failure) -> None:
-        """Let a server rest until a need comes after a pause that grows with each failure."""
+        """Let a server rest until a need comes after a pause that grows with each failure, or that it asked for."""
         self._failure = failure
         self.reason = failure.why
         pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**self._failures)
         self._failures += 1
-        self._retry_at = asyncio.get_running_loop().time() + _about(pause)
+        asked = min(_LONGEST_PAUSE, failure.retry_after or 0.0)
+        self._retry_at = asyncio.get_running_loop().time() + max(_about(pause), asked)
         self._set("failed")
 
     def _set(self, status: Status) -> None:

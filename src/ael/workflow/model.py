@@ -81,7 +81,7 @@ class RetryPolicy(_Record, frozen=True, kw_only=True):
     max_attempts: int | None = None
     #: Seconds before the second attempt.
     initial_delay: float | None = None
-    #: Seconds between two attempts at most.
+    #: Seconds between two attempts at most, also where a server asks to wait longer.
     max_delay: float | None = None
     #: What each delay is multiplied by to give the next.
     backoff_multiplier: float | None = None

@@ -6,9 +6,13 @@ system, or of SSL_CERT_FILE and SSL_CERT_DIR where the operator set them.
 
 from __future__ import annotations
 
+import math
+import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import anyio
 import httpcore2
@@ -20,9 +24,14 @@ from native_tools.network.connections import JudgedBackend, judge
 from native_tools.network.names import NameUnknown, Resolver
 from native_tools.network.policy import Policy, Refused
 from native_tools.network.urls import Target, UrlInvalid, host_of, joined
+from native_tools.tool import ToolError
 
 MOST_REDIRECTS = 10
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+#: Statuses of a client's error after which the same request may succeed.
+_RETRYABLE = frozenset({408, 425, 429})
+#: Seconds, as a header has them (RFC 9110, section 10.2.3).
+_SECONDS = re.compile(r"[0-9]{1,9}")
 
 #: Headers that may go to another origin than the caller meant them for; everything else may hold a credential.
 _GO_ANYWHERE = frozenset({b"accept", b"accept-language", b"user-agent"})
@@ -71,6 +80,25 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     def header(self, name: bytes) -> str:
         """Return a header's values, joined with commas; empty where there is none."""
         return ", ".join(value.decode("latin-1") for key, value in self.headers if key == name)
+
+    def failure(self, who: str, said: str) -> ToolError:
+        """Return the error for a status: whether the same request may succeed later, and when at the earliest."""
+        may_retry = self.status >= 500 or self.status in _RETRYABLE
+        asked = self._retry_after() if may_retry else None
+        wait = "" if asked is None else f" and asks to wait {math.ceil(asked)} s before the next try"
+        message = f"{who} answered with HTTP status {self.status}{wait}{f': {said}' if said else '.'}"
+        return ToolError(message, status=self.status, retryable=may_retry, retry_after=asked)
+
+    def _retry_after(self) -> float | None:
+        """Return the seconds that the server asks to wait, if it does; a date is compared with the server's own."""
+        said = self.header(b"retry-after").strip()
+        if _SECONDS.fullmatch(said):
+            return float(said) or None
+        at = _date(said)
+        if at is None:
+            return None
+        left = (at - (_date(self.header(b"date")) or datetime.now(UTC))).total_seconds()
+        return left if left > 0 else None
 
 
 class Fetcher:
@@ -166,6 +194,13 @@ class Fetcher:
             finally:
                 with anyio.CancelScope(shield=True):
                     await answer.aclose()
+
+
+def _date(said: str) -> datetime | None:
+    with suppress(ValueError, OverflowError):
+        at = parsedate_to_datetime(said)
+        return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+    return None
 
 
 def redirected(request: Request, status: int, location: str) -> Request:

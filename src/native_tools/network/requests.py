@@ -42,9 +42,6 @@ _OURS = frozenset(
 )
 
 
-#: Statuses after which the same request may succeed.
-_RETRYABLE = frozenset({408, 425, 429})
-
 #: A request may change something; what the method says, a client cannot know before.
 _ASKS = Hints(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=True)
 
@@ -90,12 +87,7 @@ def _status_error(request: Request, response: Response, result: Result) -> ToolE
     said = "" if result["encoding"] == "base64" else " ".join(result["body"][:_TOLD].split())
     # Without the query: it may hold what errors should not repeat.
     where = response.target.text.partition("?")[0]
-    message = f"{request.method} {where} answered with HTTP status {response.status}"
-    return ToolError(
-        f"{message}: {said}" if said else f"{message}.",
-        status=response.status,
-        retryable=response.status >= 500 or response.status in _RETRYABLE,
-    )
+    return response.failure(f"{request.method} {where}", said)
 
 
 def _result(response: Response) -> Result:

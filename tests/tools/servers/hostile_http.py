@@ -33,7 +33,8 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def reply(self, status: int, body: bytes, kind: str = "application/json", **headers: str) -> None:
-        self.send_response(status)
+        # Its own date, where it has one.
+        self.send_response_only(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         for name, value in headers.items():
@@ -48,6 +49,8 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(200, b"retry: 0\nid: 1\n\n", "text/event-stream")
         elif WAY in {"deaf_sse", "odd_sse"} and self.path == "/sse":
             self.sse()
+        elif WAY in REFUSED:
+            self.reply(REFUSED[WAY], b"", "text/plain", Retry_After="3600")
         else:
             self.reply(405, b"")
 
@@ -134,7 +137,14 @@ class Handler(BaseHTTPRequestHandler):
         if WAY == "forgets" and session == "s-0":
             self.reply(404, b"", "text/plain")
         elif WAY in REFUSED_CALLS:
-            self.reply(REFUSED_CALLS[WAY], b"", "text/plain")
+            self.reply(REFUSED_CALLS[WAY], b"", "text/plain", Retry_After="7")
+        elif WAY == "busy_until":
+            until = {"Retry_After": "Wed, 21 Oct 2015 07:28:30 GMT", "Date": "Wed, 21 Oct 2015 07:28:00 GMT"}
+            self.reply(503, b"", "text/plain", **until)
+        elif WAY == "busy_in_words":
+            error = {"code": -32000, "message": "slow down"}
+            body = json.dumps({"jsonrpc": "2.0", "id": number, "error": error}).encode()
+            self.reply(429, body, Retry_After="7")
         elif WAY == "bad_chunks":
             self.send_response(200)
             self.send_header("Content-Type", "application/json")

@@ -14,6 +14,9 @@ from ael.values import JSONValue, encode
 #: The first protocol version with structured content.
 _STRUCTURED = "2025-06-18"
 
+#: What only some errors have.
+_WHERE_THEY_APPLY = ("detail", "suggestion", "tool_name", "attempt", "cause", "retry_after")
+
 
 def result_of(answer: Answer, version: str, *, is_modern: bool) -> dict[str, Any]:
     """Return the result that a client of this protocol version understands."""
@@ -53,7 +56,7 @@ def _failure(error: ErrorRecord, meta: dict[str, JSONValue]) -> dict[str, Any]:
         "step_id": error.step_id,
         "retryable": error.retryable,
     }
-    more = {name: getattr(error, name) for name in ("detail", "suggestion", "tool_name", "attempt", "cause")}
+    more = {name: getattr(error, name) for name in _WHERE_THEY_APPLY}
     told |= {name: value for name, value in more.items() if value not in {None, ""}}
     if error.location is not None:
         told["location"] = msgspec.to_builtins(error.location)
