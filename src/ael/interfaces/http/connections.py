@@ -17,6 +17,9 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from ael.app.serving.served import Presence
+from ael.interfaces.mcp.server import PRESENCE
+
 _log = logging.getLogger("ael.serving")
 
 #: Seconds in which the head of a request has to arrive, and its body after that.
@@ -24,6 +27,9 @@ _HEAD, _BODY = 20.0, 120.0
 
 #: Half-sent requests, and the bytes that came of all of them.
 _MOST, _MOST_BYTES = 1000, 256 * 1024 * 1024
+
+#: Bytes that are gathered before they are sent.
+_PACKET = 64 * 1024
 
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
@@ -66,6 +72,43 @@ class HalfSent:
         self._sum -= self._bytes.pop(connection, 0)
 
 
+class Packets:
+    """A transport that sends what is written in one turn of the event loop at once.
+
+    uvicorn writes the head of a response and its body apart: two system calls here, and two wake-ups at the client.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 # whatever else a transport has
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """See `asyncio.WriteTransport`."""
+        if not self._parts:
+            self._loop.call_soon(self.flush)
+        self._parts.append(data)
+        self._size += len(data)
+        if self._size > _PACKET:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what was written."""
+        if self._parts:
+            data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+            self._parts, self._size = [], 0
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """See `asyncio.BaseTransport`."""
+        self.flush()
+        self._transport.close()
+
+
 class Connection(H11Protocol):
     """One connection of uvicorn's, which has to say what it wants within some time."""
 
@@ -85,7 +128,8 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """See `asyncio.Protocol`."""
-        super().connection_made(transport)
+        self._packets = Packets(transport, self.loop)
+        super().connection_made(self._packets)  # type: ignore[arg-type]  # all that is asked of one
         self._look(0)
 
     def data_received(self, data: bytes) -> None:
@@ -98,10 +142,19 @@ class Connection(H11Protocol):
         super().handle_events()
         self._look(0)
 
+    def on_response_complete(self) -> None:
+        """See uvicorn."""
+        self._packets.flush()
+        super().on_response_complete()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol`."""
         self._expect(None)
         super().connection_lost(exc)
+        cycle: RequestResponseCycle | None = self.cycle
+        presence = None if cycle is None else cycle.scope.get(PRESENCE)
+        if isinstance(presence, Presence):
+            presence.leave()
 
     def give_up(self) -> None:
         """Close a connection that does not say all that it wants."""

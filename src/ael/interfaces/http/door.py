@@ -1,10 +1,11 @@
-"""Whether a request's body is a message at all: told in the protocol's words, before the SDK sees it."""
+"""Whether a request's body is a message at all: told in the protocol's words, before anybody else sees it."""
 
 from __future__ import annotations
 
 from mcp.server.transport_security import RequestBodyLimitMiddleware
 from mcp_types import INVALID_REQUEST
 
+from ael.interfaces.http.exchange import Exchange
 from ael.interfaces.http.guard import Application, Message, Receive, Scope, Send
 from ael.interfaces.mcp.messages import Fault, read_message, refusal
 
@@ -15,8 +16,10 @@ REQUEST_ID = "ael.request_id"
 class Door:
     """Takes a whole body, not too large, and refuses what is no message. An ASGI application."""
 
-    def __init__(self, app: Application, most_bytes: int) -> None:
+    def __init__(self, app: Application, exchange: Exchange, most_bytes: int) -> None:
+        """Take what answers, of which the second is asked first."""
         self._app = app
+        self._exchange = exchange
         self._limited = RequestBodyLimitMiddleware(self._read, most_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -31,12 +34,15 @@ class Door:
         if first["type"] != "http.request" or first.get("more_body", False):
             # The client has left in the middle of it: there is nobody to answer.
             return
-        read = read_message(first.get("body", b""))
+        body = first.get("body", b"")
+        read = read_message(body)
         if isinstance(read, Fault):
             await refuse(400, read.answer(), send)
             return
         if read.request_id is not None:
             scope[REQUEST_ID] = read.request_id
+            if await self._exchange.answer(read.request_id, body, scope, send):
+                return
         is_read = False
 
         async def replay() -> Message:

@@ -22,7 +22,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Guard:
-    """Refuses what comes by a strange name or from a strange page; notes who goes away. An ASGI application."""
+    """Refuses what comes by a strange name or from a strange page. An ASGI application."""
 
     def __init__(self, app: Application, names: Iterable[str], presence_key: str) -> None:
         """Take the names by which we are known, besides localhost and addresses."""
@@ -40,15 +40,8 @@ class Guard:
         why = "a request has one Host and one Origin" if twice else self.refusal(headers)
         if why:
             return await _refuse(why, send)
-        presence = scope[self._presence_key] = Presence()
-
-        async def heard() -> Message:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                presence.leave()
-            return message
-
-        return await self._app(scope, heard, send)
+        scope[self._presence_key] = Presence()
+        return await self._app(scope, receive, send)
 
     def refusal(self, headers: dict[bytes, bytes]) -> str:
         """Return why a request with these headers is refused; empty when it is not."""

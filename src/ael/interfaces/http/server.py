@@ -19,6 +19,7 @@ from ael import __version__
 from ael.interfaces.http.address import BACKLOG, Address
 from ael.interfaces.http.connections import Connection, HalfSent
 from ael.interfaces.http.door import Door
+from ael.interfaces.http.exchange import Exchange
 from ael.interfaces.http.guard import Guard
 from ael.interfaces.http.sessions import Sessions
 from ael.interfaces.mcp.server import PRESENCE, McpServer
@@ -50,13 +51,15 @@ class HttpServer:
         names = (address.host, *address.allowed_hosts)
         manager = _manager(server)
         self._sessions = Sessions(StreamableHTTPASGIApp(manager), _MOST_SESSIONS)
-        door = Door(self._sessions, _MOST_BODY)
+        door = Door(self._sessions, Exchange(server), _MOST_BODY)
         self._half_sent = HalfSent()
         config = uvicorn.Config(
             Guard(_application(manager, door), names, PRESENCE),
             http=partial(Connection, self._half_sent),  # type: ignore[arg-type]  # called as the class would be
             backlog=self._half_sent.at_once,
             log_level="warning",
+            access_log=False,
+            proxy_headers=False,
             lifespan="on",
             server_header=False,
             ssl_certfile=address.tls_cert,
