@@ -12,7 +12,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, Any
 
-from native_tools.refusals import INVALID_REQUEST, answer_to, refusal
+from native_tools.refusals import INVALID_REQUEST, answer_to, answer_to_notification, refusal
 
 if TYPE_CHECKING:
     from mcp.server.lowlevel import Server
@@ -86,15 +86,19 @@ async def _read(
                 continue
             if line.isspace():
                 continue
+            text = line.decode("utf-8", "replace")
+            answer: bytes | None = None
+            message: mcp_types.JSONRPCMessage | None = None
             try:
-                message = mcp_types.jsonrpc_message_adapter.validate_json(
-                    line.decode("utf-8", "replace"), by_name=False
-                )
+                message = mcp_types.jsonrpc_message_adapter.validate_json(text, by_name=False)
             except ValueError:
                 # The SDK would drop it, and whoever asked would wait for ever.
-                if (answer := answer_to(line)) is not None:
-                    writer.write(answer)
-            else:
+                answer = answer_to(line)
+            if isinstance(message, mcp_types.JSONRPCNotification):
+                answer = answer_to_notification(text)
+            if answer is not None:
+                writer.write(answer)
+            elif message is not None:
                 await inbound.send(SessionMessage(message))
 
 

@@ -13,6 +13,7 @@ _LONGEST_ID = 200
 
 _NOT_JSON = "The line is not JSON. Send one message of JSON-RPC 2.0 a line."
 _NO_REQUEST = "The message is no request of JSON-RPC 2.0: it has `jsonrpc`, `id`, `method` and perhaps `params`."
+_NO_ID = "The `id` of a request is a text or a whole number; a notification has none."
 _HALF_A_CHARACTER = "A text in the message holds half of a surrogate pair, which is no character."
 
 
@@ -30,6 +31,14 @@ def answer_to(line: bytes) -> bytes | None:
     number = message.get("id") if isinstance(message, dict) else None
     usable = isinstance(number, str | int) and not isinstance(number, bool) and len(str(number)) <= _LONGEST_ID
     return refusal(INVALID_REQUEST, _NO_REQUEST if _is_text(message) else _HALF_A_CHARACTER, number if usable else None)
+
+
+def answer_to_notification(text: str) -> bytes | None:
+    """Return the answer to what the SDK takes for a notification; None where it is one.
+
+    A request whose id is none that may be, such as a list, is taken for one too, and whoever sent it waits.
+    """
+    return refusal(INVALID_REQUEST, _NO_ID) if "id" in json.loads(text) else None
 
 
 def refusal(code: int, why: str, number: str | int | None = None) -> bytes:

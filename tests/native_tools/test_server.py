@@ -129,6 +129,10 @@ def test_lines_that_are_no_messages_cost_nothing(talk) -> None:
         ),
         ('{"jsonrpc": "1.0", "id": "a", "method": "ping"}', "a", -32600, "no request of JSON-RPC 2.0"),
         ('[{"jsonrpc": "2.0", "id": 1, "method": "ping"}]', None, -32600, "no request of JSON-RPC 2.0"),
+        *(
+            ('{"jsonrpc": "2.0", "id": %s, "method": "tools/list"}' % one, None, -32600, "a text or a whole number")
+            for one in ("[1]", '{"a": 1}', "true", "1.5", "null")
+        ),
         ("nonsense", None, -32700, "not JSON"),
         ("[" * 100_000, None, -32700, "not JSON"),
     ],
