@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from ael.app.serving.names import safe_name
+
 SERVERS = Path(__file__).parents[1] / "tools/servers"
 
 
@@ -156,6 +158,36 @@ async def test_code_of_an_agent_calls_only_the_tools_that_the_agent_sees(project
         assert hidden["isError"]
         assert hidden["_meta"]["error"]["code"] == "TOOL_REJECTED"
         assert "Did you mean 'one__act'?" in hidden["content"][0]["text"]
+
+
+async def test_code_of_an_agent_calls_a_tool_by_every_name_that_the_tool_itself_has(project) -> None:
+    project.configure({"mcp": {"servers": {"one": hostile("plain", prefix="a.b "), "two": hostile("plain")}}})
+    async with project.raw() as raw:
+        for name in ("a.b act", safe_name("a.b act"), "one__a.b act", "act", "two__act"):
+            asked = {"code": f"return await tools.call({name!r}, {{'n': 3}})"}
+            assert (await raw.call("python_exec", asked))["structuredContent"]["got"] == {"n": 3}
+            assert (await raw.call(name, {"n": 3})).get("isError") is not True
+
+
+async def test_a_program_that_asks_for_a_tool_of_an_endless_name_is_told_so(project) -> None:
+    project.configure({"mcp": {"servers": {"one": hostile("plain")}}})
+    async with project.raw() as raw:
+        told = await raw.call("python_exec", {"code": "return await tools.call('x' * 5_000_000)"})
+        error = told["_meta"]["error"]
+        assert error["code"] == "TOOL_REJECTED"
+        assert error["tool_name"].startswith("xxx")
+        assert len(told["content"][0]["text"]) < 2000
+        caught = "try:\n    call_tool('y' * 5_000, {})\nexcept ToolError as error:\n    return error.code"
+        assert (await raw.call("python_exec", {"code": caught}))["structuredContent"] == {"result": "TOOL_REJECTED"}
+
+
+async def test_an_agent_whose_program_takes_too_long_is_told_what_it_can_do(project) -> None:
+    project.configure({"python_exec": {"timeout": 1}})
+    async with project.raw() as raw:
+        told = await raw.call("python_exec", {"code": "while True: pass"})
+        assert told["_meta"]["error"]["code"] == "CODE_TIMEOUT"
+        assert "split the work over several" in told["content"][0]["text"]
+        assert "step" not in told["content"][0]["text"]
 
 
 async def test_what_is_wrong_with_the_code_of_an_agent_is_told_by_its_own_lines(project) -> None:

@@ -29,7 +29,7 @@ from ael.journal.events import Event, ExecutionStarted
 from ael.journal.fold import Execution, ItemRun, StepRun, fold
 from ael.observe.masking import Masker
 from ael.sandbox.spawn import ZygoteProcess
-from ael.tools import Refusal
+from ael.tools import Refusal, ToolRef
 from ael.values import JSONValue, decode, iso
 from ael.workflow.inputs import parse_input, validate_inputs
 from ael.workflow.load import load_file
@@ -166,10 +166,12 @@ class App:
         on_event: OnEvent | None = None,
         on_progress: Callable[[float, float | None, str | None], None] | None = None,
         on_result: Callable[[dict[str, JSONValue] | Refusal], None] | None = None,
+        resolved: Mapping[str, ToolRef] | None = None,
     ) -> Execution:
         """Run a workflow to its end; a failed one is a result.
 
-        `on_progress` and `on_result` are told of its own tool calls' progress and unchanged answers.
+        `on_progress` and `on_result` are told of its own tool calls' progress and unchanged answers; `resolved` has
+        names of tools that the catalog does not know.
 
         Cancelling the task cancels the execution, which is recorded before `CancelledError` goes on. Raises
         `InputInvalid`, `QueueFull`, `JournalUnavailable`.
@@ -188,6 +190,7 @@ class App:
             secrets=secrets,
             on_progress=on_progress,
             on_result=on_result,
+            resolved=resolved or {},
         )
         execution = await self.parts.engine().run(request, _masked(on_event, masker))
         return masker.record(execution)

@@ -258,11 +258,11 @@ async def _plan_call(
         "steps": [step],
         "output": "{{ steps.call.output }}",
     }
-    if scope is not None:
-        document["tools"] = list(scope)
     definition = load_text(msgspec.json.encode(document).decode(), name).definition
     # Listings name the tool by the version; it may be a stranger's word, and they are not sealed.
-    workflow = msgspec.structs.replace(definition.workflow, version=Masker(app.settings.secrets).text(name))
+    version = Masker(app.settings.secrets).text(name)
+    # The scope is not read from the document: servers may have names that no file can write.
+    workflow = msgspec.structs.replace(definition.workflow, version=version, tools=scope)
     source = definition.source
     if name == PYTHON_EXEC.name:
         # What is wrong with a program is told by its own lines.

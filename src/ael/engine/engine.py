@@ -101,6 +101,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     #: Told of the progress of this execution's own tool calls, and of their answers as the servers gave them.
     on_progress: Callable[[float, float | None, str | None], None] | None = None
     on_result: Callable[[dict[str, JSONValue] | Refusal], None] | None = None
+    #: What names of tools mean beside what the catalog says of them.
+    resolved: Mapping[str, ToolRef] = {}
 
 
 def new_execution_id() -> str:
@@ -221,7 +223,7 @@ class Run:
         self.scope = Scope(self.plan, request.inputs, request.execution_id, self.options.template_env)
         self.on_event = on_event
         self.session: CodeSession | None = None
-        self.resolved: dict[str, ToolRef] = {}
+        self.resolved = dict(request.resolved)
         self.timer = TimeLimit(self._timeout())
         self._default_timeout = self.plan.workflow.defaults.timeout
         self.interpreter = Interpreter(

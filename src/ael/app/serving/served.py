@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import msgspec
 
 from ael.errors import ErrorRecord
-from ael.tools import Refusal
+from ael.tools import Refusal, ToolRef
 from ael.values import JSONValue
 
 #: Told how far a call is, of how much, and in words.
@@ -95,6 +95,7 @@ class ServedTool(msgspec.Struct, frozen=True, kw_only=True):
     definition: dict[str, Any]
     #: Of a server's tool: what it is called where one of ours, or of an earlier server, has its name.
     full_name: str = ""
+    ref: ToolRef | None = None
     call: CallTool
 
     @property

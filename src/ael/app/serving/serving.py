@@ -22,6 +22,7 @@ from ael.app.serving.workflows import WorkflowTools
 from ael.app.settings import Settings, load_settings
 from ael.engine.engine import packages_of
 from ael.errors import AelError
+from ael.tools import ToolRef
 
 _log = logging.getLogger("ael.serving")
 
@@ -78,13 +79,16 @@ class Serving:
         providers: list[Provider] = [self.workflows, self.upstream]
         # Anybody on this machine can reach a port, and code is more than a workflow that somebody wrote.
         if offers_code(app) and self._transport == "stdio":
-            providers.append(CodeTool(app, self.runs, self.upstream))
+            providers.append(CodeTool(app, self.runs, self.upstream, self._servers_tools))
         # Whoever writes a workflow runs code and calls tools by it.
         if app.settings.file.mcp.authoring and self._transport == "stdio":
             providers.append(Authoring(app, self.runs, self.workflows))
         if self._config is not None and app.settings.file.mcp.config_tools:
             providers.append(self._config)
         return providers
+
+    def _servers_tools(self) -> dict[str, ToolRef]:
+        return self.toolbox.upstream()
 
     async def __aenter__(self) -> Self:
         if self.mode == "running":

@@ -12,6 +12,7 @@ import msgspec
 from ael.app.serving.names import is_ours, safe_name
 from ael.app.serving.served import Answer, Caller, Provider, ServedTool
 from ael.errors import AelError, ExecutionCancelled, InternalError, ToolUnavailable, did_you_mean
+from ael.tools import ToolRef
 from ael.values import JSONValue
 
 _log = logging.getLogger("ael.serving")
@@ -71,6 +72,11 @@ class Toolbox:
         for why in sorted(self._renamed - before):
             _log.warning("%s", why)
         return self._listed
+
+    def upstream(self) -> dict[str, ToolRef]:
+        """Return what the names of the servers' tools mean now: canonical, safe and full ones."""
+        refs = {tool.full_name: tool.ref for tool in self.listed() if tool.ref is not None}
+        return refs | {name: tool.ref for name, tool in self._by_name.items() if tool.ref is not None}
 
     def known(self, name: str) -> ServedTool | None:
         """Return the tool that a name means now, canonical or safe."""

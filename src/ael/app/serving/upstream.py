@@ -235,6 +235,7 @@ class UpstreamTools:
             definition=shown,
             call=partial(self.call, name, info),
             full_name=f"{info.ref.server}__{self._named(self._prefix(info.ref.server) + info.ref.name)}",
+            ref=info.ref,
         )
 
     def _named(self, name: str) -> str:

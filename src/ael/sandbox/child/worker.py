@@ -31,6 +31,8 @@ import guard
 _MAX_PRINTED = 1 << 20
 #: Characters of an exception's text.
 _MAX_MESSAGE = 4000
+#: Characters of a tool's name.
+_MAX_NAME = 1000
 _MAX_DEPTH = 64
 #: Values and keys, and lists and objects among them, in what goes to the host: decoding more would hold it up.
 _MAX_VALUES, _MAX_CONTAINERS = 500_000, 100_000
@@ -95,11 +97,13 @@ class Channel:
         if params is not None and not isinstance(params, dict):
             raise TypeError("the parameters of a tool are a dict")
         try:
-            encoded = encode({} if params is None else params, f"parameters of '{name}'")
+            encoded = encode({} if params is None else params, f"parameters of '{name:.80}'")
         except (ResultError, TooMuch) as error:
             raise TypeError(str(error)) from None
         self.calls += 1
-        head = json.dumps({"t": "call", "id": self.calls, "name": _whole(name)})[:-1]
+        # No tool has a longer name: the host says so, and names the beginning.
+        shown = _whole(name if len(name) <= _MAX_NAME else f"{name[: _MAX_NAME - 1]}…")
+        head = json.dumps({"t": "call", "id": self.calls, "name": shown})[:-1]
         self.send(b"".join((head.encode(), b', "params": ', encoded, b"}")))
         return self.calls
 
