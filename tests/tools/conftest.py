@@ -26,7 +26,8 @@ def hostile(tmp_path: Path) -> Callable[..., ServerConfig]:
 
     def make(way: str, **more: Any) -> ServerConfig:
         state = {"STATE": str(tmp_path / f"{way}.starts")}
-        return ServerConfig(command=sys.executable, args=(HOSTILE, way), env=state, **more)
+        limits = {"startup_timeout": 60, "timeout": 60, **more}
+        return ServerConfig(command=sys.executable, args=(HOSTILE, way), env=state, **limits)
 
     return make
 

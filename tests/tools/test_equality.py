@@ -196,15 +196,15 @@ async def ours(command: list[str], env: dict[str, str], calls: Calls, era: Era |
         last_lines=LastLines(),
         keeper=Keeper(),
     )
-    client = await McpClient.open(peer, 30, era)
+    client = await McpClient.open(peer, 60, era)
     try:
-        found: list[Any] = [client.version, {tool["name"]: tool for tool in await client.list_tools(30)}]
+        found: list[Any] = [client.version, {tool["name"]: tool for tool in await client.list_tools(60)}]
         for tool, params in calls:
             told: list[Any] = []
 
             try:
                 listen = _listener(told, is_async=False)
-                result = await client.call_tool(tool, params, timeout_seconds=30, meta={}, on_progress=listen)
+                result = await client.call_tool(tool, params, timeout_seconds=60, meta={}, on_progress=listen)
                 found.append([plain(result.raw), told])
             except RpcError as error:
                 found.append(["error", error.code, error.message])
@@ -267,7 +267,7 @@ async def test_both_clients_get_the_same_from_a_server(name: str, era: Era | Non
 @pytest.mark.parametrize("name", ALL)
 async def test_every_server_answers_through_the_gateway(name: str, tmp_path: Path, url: str, through) -> None:
     command, env, calls = Place(tmp_path / "place", url).server(name)
-    call = through(**{name: ServerConfig(command=command[0], args=tuple(command[1:]), env=env)})
+    call = through(**{name: ServerConfig(command=command[0], args=tuple(command[1:]), env=env, startup_timeout=60)})
     offered = {info.ref.name for info in await call.catalog.offered(name)}
     server = call.servers[name]
     assert server.status == "ready"

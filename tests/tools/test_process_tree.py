@@ -44,8 +44,10 @@ asyncio.run(Schemas(seconds=600).violations(schema, 1, 20))
 #: As process 1 of a container: what its parents left becomes ours.
 FIRST = """
 import asyncio, ctypes, json, os, sys
+from ael.tools import process_tree
 from ael.tools.process_tree import living
 from ael.tools.servers import McpServer, ServerConfig
+process_tree.PATIENCE = 60
 assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0
 
 async def main():
