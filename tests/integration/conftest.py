@@ -77,7 +77,7 @@ class Serving:
         """End it as a service manager does and return its exit code."""
         self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(30)
+            return self.process.wait(60)
         finally:
             self.process.kill()
             self._reader.join()

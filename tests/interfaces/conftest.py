@@ -171,6 +171,14 @@ class Raw:
                 return message
             self.notifications.append(message)
 
+    async def tools(self, *names: str) -> list[dict[str, Any]]:
+        """List the tools once all of these are among them: those of a server that starts slowly come later."""
+        while True:
+            listed: list[dict[str, Any]] = (await self.ask("tools/list"))["result"]["tools"]
+            if {*names} <= {tool["name"] for tool in listed}:
+                return listed
+            await self.told_of_changes()
+
     async def told_of_changes(self) -> None:
         """Wait until the client is told that the list of tools has changed."""
         while all(one["method"] != CHANGED for one in self.notifications):
@@ -192,6 +200,14 @@ class Raw:
             params["_meta"] = meta
         result: dict[str, Any] = (await self.ask("tools/call", params))["result"]
         return result
+
+
+async def listed(client: Client, *names: str) -> list[str]:
+    """Return the names of the tools once all of these are among them."""
+    while True:
+        found = [tool.name for tool in (await client.list_tools()).tools]
+        if {*names} <= {*found}:
+            return found
 
 
 @pytest.fixture

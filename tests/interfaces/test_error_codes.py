@@ -30,7 +30,8 @@ def code(source: str, head: str = "") -> str:
 
 def server(way: str) -> str:
     seconds = 0.5 if way == "silent_call" else 60
-    return f"mcp: {{servers: {{h: {{command: '{sys.executable}', args: ['{HOSTILE}', {way}], timeout: {seconds}}}}}}}\n"
+    limits = f"startup_timeout: 60, timeout: {seconds}"
+    return f"mcp: {{servers: {{h: {{command: '{sys.executable}', args: ['{HOSTILE}', {way}], {limits}}}}}}}\n"
 
 
 ACT = steps("  - {id: a, tool: act}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 
 from ael.app.application import App, Execution, JSONValue
 from ael.app.settings import load_settings
+from ael.engine.embedded import EmbeddedHost
+from ael.journal.events import StepStarted
 
 Write = Callable[[str, str], str]
 Run = Callable[..., Execution]
@@ -163,8 +166,13 @@ async def test_time_limits_of_step_and_workflow_are_told_apart(run) -> None:
     assert [step.status for step in whole.steps] == ["cancelled", "completed"]
 
 
-async def test_a_wait_does_not_count_towards_the_time_limit(run) -> None:
-    done = await run("timeout: 1.2\nsteps: [{id: w, wait: {seconds: 1.3}}, {id: a, code: return 1}]")
+async def test_a_wait_does_not_count_towards_the_time_limit(run, clock, monkeypatch) -> None:
+    async def sleep(host: EmbeddedHost, until: int) -> None:
+        clock.advance(100)
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(EmbeddedHost, "sleep", sleep)
+    done = await run("timeout: 60\nsteps: [{id: w, wait: {seconds: 100}}, {id: a, code: return 1}]")
     assert done.outputs == 1
 
 
@@ -362,13 +370,18 @@ steps:
     assert "'second' could not be undone: Runtime error in code block: ZeroDivisionError" in done.error.detail
 
 
-async def test_a_time_limit_and_a_used_up_budget_still_leave_room_to_undo(run) -> None:
+async def test_a_time_limit_and_a_used_up_budget_still_leave_room_to_undo(run, clock) -> None:
+    def watch(_: str, event: object) -> None:
+        if isinstance(event, StepStarted) and event.step_id == "b" and event.index is None:
+            clock.advance(20)
+
     first = "steps:\n  - {id: a, code: return 1, compensate: {code: return output}}\n"
     for timeout, config, second, status in (
-        (2, "", "  - {id: b, code: 'while True: pass'}\n", "timed_out"),
+        (20, "", "  - {id: b, code: 'while True: pass'}\n", "timed_out"),
         (60, "execution: {max_steps: 2}\n", "  - {id: b, foreach: '[1, 2, 3]', code: return 1}\n", "failed"),
     ):
-        done = await run(f"timeout: {timeout}\n{first}{second}finally: [{{id: c, code: return 3}}]", config=config)
+        text = f"timeout: {timeout}\n{first}{second}finally: [{{id: c, code: return 3}}]"
+        done = await run(text, config=config, on_event=watch)
         assert done.status == status
         assert {step.step_id: step.status for step in done.steps if step.step_id in "a c"} == {
             "a": "compensated",

@@ -17,6 +17,8 @@ import pytest
 from ael.app.application import App, Execution
 from ael.app.replay import Replay, replay
 from ael.app.settings import load_settings
+from ael.engine.embedded import EmbeddedHost
+from ael.journal.events import Event, StepFailed, StepStarted, StepSucceeded
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples/workflows").glob("*.yaml"))
@@ -133,39 +135,82 @@ finally: [{id: end, code: 'return steps["quick"]["output"]'}]
     assert {found[step] for step in ("quick", "bad", "tell", "end")} == {"identical"}
 
 
-def test_items_that_a_failure_kept_from_starting_do_not_run_in_the_replay(repeat) -> None:
-    ran, report = repeat(
+@pytest.fixture
+def repeat_here(write: Write, home: Path):
+    """Run a workflow in this process, with what watches it, and replay it; return execution and report."""
+
+    async def run(text: str, watch: Callable[[str, Event], None], config: str = TIME) -> tuple[Execution, Replay]:
+        path = write("flow.yaml", f"name: flow\nversion: 1\n{text}")
+        named = write(
+            "ael-config.yaml", config.replace("mcp-server", str(Path(sys.executable).with_name("mcp-server")))
+        )
+        async with App.open(load_settings(named, {"HOME": str(home)})) as app:
+            ran = await app.run(await app.prepare(path), {}, on_event=watch)
+            return ran, await replay(app, ran.execution_id)
+
+    return run
+
+
+async def test_items_that_a_failure_kept_from_starting_do_not_run_in_the_replay(
+    repeat_here, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = asyncio.Event()
+
+    def watch(_: str, event: Event) -> None:
+        if isinstance(event, StepFailed) and event.step_id == "each" and event.index == 2:
+            failed.set()
+
+    async def sleep(host: EmbeddedHost, until: int) -> None:
+        await failed.wait()
+
+    monkeypatch.setattr(EmbeddedHost, "sleep", sleep)
+    write(
+        "workflows/child.yaml",
+        """name: child
+version: 1
+inputs: [{n: {type: integer}}]
+steps:
+  - {id: pause, when: "inputs.n == 0", wait: {seconds: 600}}
+  - id: out
+    code: |
+      if inputs["n"] == 2: raise ValueError(inputs["n"])
+      return inputs["n"]
+""",
+    )
+    ran, report = await repeat_here(
         """
 steps:
-  - id: each
-    foreach: "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]"
-    max_parallel: 2
-    code: |
-      import time
-      if item == 0: time.sleep(0.3)
-      if item == 2: raise ValueError(item)
-      return item
-"""
+  - {id: each, foreach: "[0, 1, 2, 3, 4, 5]", max_parallel: 2, workflow: child, params: {n: "{{ item }}"}}
+""",
+        watch,
     )
-    assert ran["status"] == "failed"
-    assert "pending" in {item["status"] for item in ran["steps"][0]["items"]}
-    assert report["identical"], report
+    assert ran.status == "failed"
+    assert [item.status for item in ran.steps[0].items or ()] == [
+        *("completed", "completed", "failed"),
+        *["pending"] * 3,
+    ]
+    assert report.identical, report
 
 
-def test_a_time_limit_replays_as_far_as_it_came(repeat) -> None:
-    ran, report = repeat(
+async def test_a_time_limit_replays_as_far_as_it_came(repeat_here, clock) -> None:
+    def watch(_: str, event: Event) -> None:
+        if isinstance(event, StepStarted) and event.step_id == "endless":
+            clock.advance(20)
+
+    ran, report = await repeat_here(
         """
-timeout: 1.5
+timeout: 20
 steps:
   - {id: first, code: return 1}
   - {id: endless, code: 'while True: pass'}
 on_failure: [{id: tell, code: 'return "{{ error.code }}"'}]
 finally: [{id: end, code: return 7}]
-"""
+""",
+        watch,
     )
-    assert ran["status"] == "timed_out"
-    assert report["identical"], report
-    assert outcomes(report) == {
+    assert ran.status == "timed_out"
+    assert report.identical, report
+    assert {step.step_id: step.outcome for step in report.steps} == {
         "first": "identical",
         "endless": "not compared",
         "tell": "identical",
@@ -173,7 +218,18 @@ finally: [{id: end, code: return 7}]
     }
 
 
-def test_children_replay_with_their_own_records(repeat, write: Write) -> None:
+async def test_children_replay_with_their_own_records(repeat_here, write: Write, clock) -> None:
+    started, done = 0, set()
+
+    def watch(_: str, event: Event) -> None:
+        nonlocal started
+        started += isinstance(event, StepStarted) and event.step_id == "out"
+        if isinstance(event, StepSucceeded) and event.step_id == "each":
+            done.add(event.index)
+        if started == 3 and done == {0, 2}:
+            done.clear()
+            clock.advance(20)
+
     write(
         "workflows/child.yaml",
         """name: child
@@ -188,18 +244,19 @@ steps:
       return [inputs["n"], time.time(), {{ steps.now.output }}]
 """,
     )
-    ran, report = repeat(
+    ran, report = await repeat_here(
         """
 steps:
   - {id: started, tool: get_current_time, params: {timezone: UTC}}
-  - {id: each, foreach: "[1, 2, 3]", max_parallel: 3, on_item_error: continue, workflow: child, timeout: 3, params: {n: "{{ item }}"}}
+  - {id: each, foreach: "[1, 2, 3]", max_parallel: 3, on_item_error: continue, workflow: child, timeout: 20, params: {n: "{{ item }}"}}
   - {id: wrong, workflow: child, params: {n: text}, on_error: continue}
-"""
+""",
+        watch,
     )
-    assert ran["status"] == "completed"
-    assert [item["status"] for item in ran["steps"][1]["items"]] == ["completed", "skipped", "completed"]
-    assert report["identical"], report
-    found = outcomes(report)
+    assert ran.status == "completed"
+    assert [item.status for item in ran.steps[1].items or ()] == ["completed", "skipped", "completed"]
+    assert report.identical, report
+    found = {step.step_id: step.outcome for step in report.steps}
     assert {name for name in found if "/" in name} == {
         f"each[{index}]/{step}" for index in range(3) for step in ("now", "out")
     }

@@ -196,9 +196,7 @@ async def test_no_secret_reaches_an_agent_or_the_log_of_a_server_that_tells_them
     project.configure({"mcp": {"servers": named, "config_tools": True, "authoring": True}})
     project.write("w.yaml", WORKFLOW)
     async with project.raw() as raw:
-        listed = (await raw.ask("tools/list"))["result"]["tools"]
-        names = {tool["name"] for tool in listed}
-        assert {"act_hidden", "s__act", "split__act"} <= names
+        await raw.tools("act_hidden", "s__act", "split__act")
         for name, arguments in (
             ("s__act", {"n": "w0rd"}),
             ("s__act", {"n": "fail"}),

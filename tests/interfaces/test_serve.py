@@ -176,8 +176,7 @@ async def test_what_prints_in_the_servers_own_process_is_not_on_standard_output(
 async def test_the_start_is_told_on_standard_error(project) -> None:
     project.configure({"mcp": {"servers": {"loud": {"command": sys.executable, "args": [HOSTILE, "plain"]}}}})
     async with project.raw() as raw:
-        listed = (await raw.ask("tools/list"))["result"]["tools"]
-        assert [tool["name"] for tool in listed] == ["workflow:quick", "act", "python_exec"]
+        assert [tool["name"] for tool in await raw.tools("act")] == ["workflow:quick", "act", "python_exec"]
         raw.running.stdin.close()
         assert await raw.running.wait() == 0
     assert project.errors.startswith(

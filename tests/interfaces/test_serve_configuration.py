@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from mcp import Client
 
+from tests.interfaces.conftest import listed
+
 HOSTILE = str(Path(__file__).parents[1] / "tools/servers/hostile.py")
 TOOLS = [
     *("config_get", "config_set", "config_validate", "config_diff", "config_done", "config_location", "config_reset"),
@@ -59,9 +61,7 @@ async def test_an_agent_sets_ael_up_and_goes_on_in_the_same_session(bare, era: s
         done = await told(client, "config_done")
         assert (done["written"], done["mode"]) == (str(bare.root / "ael-config.yaml"), "running")
         assert "max_concurrent: 4" in (bare.root / "ael-config.yaml").read_text()
-        listed = await names(client)
-        assert {"workflow_quick", "act"} <= set(listed)
-        assert not set(TOOLS) & set(listed)
+        assert not set(TOOLS) & set(await listed(client, "workflow_quick", "act"))
         assert (await told(client, "workflow_quick", who="Ada")) == {"greeting": "hello Ada"}
         assert (await told(client, "act", n=1))["got"] == {"n": 1}
     lines = [line for line in bare.errors.splitlines() if line.startswith("[AEL]")]

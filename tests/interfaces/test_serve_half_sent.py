@@ -97,7 +97,7 @@ async def test_of_too_many_half_sent_requests_the_oldest_are_closed_and_others_a
         many = [await connections.send(url, data) for _ in range(2 * DESCRIPTORS)]
         for one in many[:DESCRIPTORS]:
             assert await end_of(one) in {TOO_SLOW, b""}
-        async with httpx2.AsyncClient() as client:
+        async with httpx2.AsyncClient(timeout=60) as client:
             health = url.replace("/mcp", "/health")
             assert (await client.get(health)).json()["status"] == "ok"
             # The latest is not the one that was waited for longest.

@@ -57,7 +57,10 @@ async def test_strangers_and_floods_are_refused_and_large_arguments_pass(project
         "name: size\nversion: 1\ninputs: [who]\nsteps: [{id: a, wait: {seconds: 0}}]\n"
         'output: "{{ inputs.who | length }}"\n',
     )
-    async with project.over_http("--allow-host", "ael.test") as url, httpx2.AsyncClient(headers=ACCEPT) as client:
+    async with (
+        project.over_http("--allow-host", "ael.test") as url,
+        httpx2.AsyncClient(headers=ACCEPT, timeout=60) as client,
+    ):
         for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
             for path in (url, url.replace("/mcp", "/health"), url.replace("/mcp", "/nothing")):
                 refused = await client.post(path, json=HELLO, headers=headers)
@@ -104,7 +107,7 @@ async def test_a_client_that_never_reads_disturbs_nobody(project) -> None:
         for one in silent:
             for _ in range(50):
                 one.sendall(request.encode())
-        async with httpx2.AsyncClient() as client:
+        async with httpx2.AsyncClient(timeout=60) as client:
             health = await client.get(url.replace("/mcp", "/health"))
             assert health.status_code == 200
         for one in silent:
@@ -133,7 +136,7 @@ async def test_what_cannot_be_served_is_refused_before_it_starts(project, ael) -
 async def test_other_machines_are_let_in_by_those_who_insist(project) -> None:
     async with (
         project.process("--transport", "http", "--host", "0.0.0.0", "--port", "0", "--insecure") as running,
-        httpx2.AsyncClient() as client,
+        httpx2.AsyncClient(timeout=60) as client,
     ):
         url = await project.said(r"Listening on (\S+)", running)
         health = url.replace("0.0.0.0", "127.0.0.1").replace("/mcp", "/health")
@@ -149,7 +152,7 @@ async def test_tls_is_spoken_with_a_certificate(project) -> None:
     context = ssl.create_default_context(cafile=str(project.root / "cert.pem"))
     async with (
         project.over_http("--tls-cert", "cert.pem", "--tls-key", "key.pem") as url,
-        httpx2.AsyncClient(verify=context) as client,
+        httpx2.AsyncClient(verify=context, timeout=60) as client,
     ):
         assert url.startswith("https://")
         found = await client.get(url.replace("127.0.0.1", "localhost").replace("/mcp", "/health"))

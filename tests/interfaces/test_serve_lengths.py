@@ -53,6 +53,7 @@ async def test_what_is_too_long_is_refused_for_that_and_not_repeated(project) ->
     server = {"command": sys.executable, "args": [HOSTILE, "plain"]}
     project.configure({"mcp": {"authoring": True, "config_tools": True, "servers": {"s": server}}})
     async with project.raw() as raw:
+        await raw.tools("act")
         for uri, why in READ:
             refused = await raw.ask("resources/read", {"uri": uri})
             assert refused["error"]["code"] == -32602

@@ -36,7 +36,7 @@ PARAMS: list[tuple[str, dict[str, Any], list[str]]] = [
 
 @pytest.mark.parametrize("era", ["handshake", "modern"])
 async def test_what_is_no_message_is_refused_in_words_of_the_protocol_over_http(project, era: str) -> None:
-    async with project.over_http() as url, httpx2.AsyncClient() as client:
+    async with project.over_http() as url, httpx2.AsyncClient(timeout=60) as client:
         headers, envelope = await project.opened(client, url, era)
         for sent, number, wrong in REFUSED:
             answer = await client.post(url, json=sent, headers={**headers, "Mcp-Method": "ping"})

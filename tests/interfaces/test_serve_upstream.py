@@ -16,13 +16,19 @@ SERVERS = Path(__file__).parents[1] / "tools/servers"
 
 
 def hostile(way: str, **more: Any) -> dict[str, Any]:
-    return {"command": sys.executable, "args": [str(SERVERS / "hostile.py"), way], "timeout": 5, **more}
+    return {
+        "command": sys.executable,
+        "args": [str(SERVERS / "hostile.py"), way],
+        "startup_timeout": 60,
+        "timeout": 60,
+        **more,
+    }
 
 
 async def test_results_and_definitions_of_a_server_pass_through_unchanged(project) -> None:
     project.configure({"mcp": {"servers": {"s": hostile("rich")}}, "tools": {"builtins": []}})
     async with project.raw() as raw:
-        listed = {tool["name"]: tool for tool in (await raw.ask("tools/list"))["result"]["tools"]}
+        listed = {tool["name"]: tool for tool in await raw.tools("act")}
         assert listed["act"]["title"] == "Act"
         assert listed["act"]["icons"] == [{"src": "data:,"}]
         assert listed["act"]["_meta"] == {"a": 1}
@@ -52,6 +58,7 @@ async def test_results_and_definitions_of_a_server_pass_through_unchanged(projec
 async def test_errors_and_progress_of_a_server_pass_through_unchanged(project) -> None:
     project.configure({"mcp": {"servers": {"e": hostile("error"), "p": hostile("progress")}}})
     async with project.raw() as raw:
+        await raw.tools("e__act", "p__act")
         assert await raw.call("e__act") == {"isError": True, "content": [{"type": "text", "text": "no such thing"}]}
         await raw.call("p__act", progressToken="mine")
         told = [one["params"] for one in raw.notifications if one["method"] == "notifications/progress"]
@@ -66,8 +73,7 @@ async def test_errors_and_progress_of_a_server_pass_through_unchanged(project) -
 async def test_tools_that_cannot_be_used_are_told_once(project) -> None:
     project.configure({"mcp": {"servers": {"s": hostile("broken_tools")}}, "tools": {"builtins": []}})
     async with project.raw() as raw:
-        listed = [tool["name"] for tool in (await raw.ask("tools/list"))["result"]["tools"]]
-        assert "broken" not in listed
+        assert "broken" not in [tool["name"] for tool in await raw.tools("act")]
     said = re.findall(r"server 's': (\d+) of its tools cannot be used: (.*)", project.errors)
     assert len(said) == 1
     assert "'broken': its schema" in said[0][1]
@@ -77,7 +83,7 @@ async def test_a_tool_whose_name_agents_cannot_use_is_told_with_the_reason_and_l
     project.configure({"mcp": {"servers": {"s": hostile("names")}}, "tools": {"builtins": []}})
     why = "its name is not 1 to 128 letters, digits and _ - . / :"
     async with project.raw() as raw:
-        listed = [tool["name"] for tool in (await raw.ask("tools/list"))["result"]["tools"]]
+        listed = [tool["name"] for tool in await raw.tools("act")]
         assert listed == ["workflow:quick", "act"]
         # The same list again is no news; another tool that cannot be used is.
         for number in (1, 2):
@@ -101,6 +107,7 @@ async def test_a_tool_of_a_server_that_still_starts_is_not_simply_unknown(projec
 async def test_what_an_agent_called_is_on_record_like_any_execution(project, ael) -> None:
     project.configure({"mcp": {"servers": {"s": hostile("plain")}}})
     async with project.raw() as raw:
+        await raw.tools("act")
         await raw.call("act", {"n": 5})
         await raw.call("workflow:quick", {"who": "Eve"})
     rows = json.loads(ael("executions", "list", "--json").stdout)
@@ -129,10 +136,10 @@ async def test_what_an_agent_called_is_on_record_like_any_execution(project, ael
 async def test_a_server_that_fails_does_not_stop_the_others_and_its_error_is_told(project) -> None:
     project.configure({"mcp": {"servers": {"bad": hostile("exit"), "good": hostile("plain")}}})
     async with project.raw() as raw:
-        names = [tool["name"] for tool in (await raw.ask("tools/list"))["result"]["tools"]]
+        names = [tool["name"] for tool in await raw.tools("act")]
         assert names == ["workflow:quick", "act", "python_exec"]
-    assert "Failed to connect to MCP server: server 'bad'" in project.errors
-    assert "cannot find the license" in project.errors
+        said = await project.said("Failed to connect to MCP server: server 'bad'.*", raw.running)
+    assert "cannot find the license" in said
 
 
 @pytest.mark.parametrize(
@@ -142,7 +149,7 @@ async def test_the_configuration_says_which_tools_of_servers_agents_see(project,
     servers = {"one": hostile("plain"), "two": hostile("plain")}
     project.configure({"mcp": {"servers": servers, "expose_tools": exposed}, "tools": {"builtins": []}})
     async with project.raw() as raw:
-        listed = [tool["name"] for tool in (await raw.ask("tools/list"))["result"]["tools"]]
+        listed = [tool["name"] for tool in await raw.tools(*names)]
         assert listed == ["workflow:quick", *names]
         hidden = await raw.ask("tools/call", {"name": "two__act", "arguments": {}})
         assert ("error" in hidden) is ("two__act" not in names)
@@ -152,6 +159,7 @@ async def test_code_of_an_agent_calls_only_the_tools_that_the_agent_sees(project
     servers = {"one": hostile("plain"), "two": hostile("plain")}
     project.configure({"mcp": {"servers": servers, "expose_tools": ["one__*"]}})
     async with project.raw() as raw:
+        await raw.tools("one__act")
         seen = await raw.call("python_exec", {"code": 'return await tools.call("one__act", {"n": 3})'})
         assert seen["structuredContent"]["got"] == {"n": 3}
         hidden = await raw.call("python_exec", {"code": 'return await tools.call("two__act", {"n": 3})'})
@@ -210,9 +218,9 @@ async def test_what_is_wrong_with_the_code_of_an_agent_is_told_by_its_own_lines(
 async def test_a_list_that_a_server_changes_changes_ours(project) -> None:
     project.configure({"mcp": {"servers": {"s": hostile("changes")}}})
     async with project.raw() as raw:
-        before = [tool["name"] for tool in (await raw.ask("tools/list"))["result"]["tools"]]
+        before = [tool["name"] for tool in await raw.tools("act")]
+        raw.notifications.clear()
         await raw.call("act")
-        while {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"} not in raw.notifications:
-            raw.notifications.append(await raw.read())
-        after = [tool["name"] for tool in (await raw.ask("tools/list"))["result"]["tools"]]
+        await raw.told_of_changes()
+        after = [tool["name"] for tool in await raw.tools("act2")]
         assert before != after

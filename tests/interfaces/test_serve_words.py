@@ -37,7 +37,7 @@ def workflow(tool: str, name: str = "", n: int = 5) -> str:
 
 
 def arrange(project) -> None:
-    server = {"command": sys.executable, "args": [MARKED], "timeout": 20}
+    server = {"command": sys.executable, "args": [MARKED], "startup_timeout": 60, "timeout": 60}
     project.configure({"mcp": {"authoring": True, "config_tools": True, "servers": {"m": server}}})
     for tool in (*USABLE, *BROKEN):
         project.write(f"{tool}.yaml", workflow(tool, f"w-{tool.replace('_', '-')}"))
@@ -46,8 +46,7 @@ def arrange(project) -> None:
 async def test_words_of_a_server_are_in_the_definitions_and_results_of_its_own_tools_only(project) -> None:
     arrange(project)
     async with project.raw("-vv") as raw:
-        listed = {one["name"]: one for one in (await raw.ask("tools/list"))["result"]["tools"]}
-        assert set(USABLE) <= set(listed)
+        listed = {one["name"]: one for one in await raw.tools(*USABLE)}
         assert not set(BROKEN) & set(listed)
         for name, entry in listed.items():
             mine = {f"tools.{name}.{one}" for one in DEFINITION}
@@ -69,6 +68,7 @@ async def test_words_of_a_server_are_in_the_definitions_and_results_of_its_own_t
 async def test_no_error_of_ours_and_no_tool_of_ours_repeats_the_words_of_a_server(project) -> None:
     arrange(project)
     async with project.raw("-vv") as raw:
+        await raw.tools(*USABLE)
         calls: tuple[tuple[str, dict[str, Any]], ...] = (
             ("good", {"n": 1}),
             ("good", {"n": "x"}),

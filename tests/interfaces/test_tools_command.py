@@ -34,7 +34,7 @@ def configured(ael: Ael, write: Write) -> Callable[..., Ael]:
         servers = {
             name: {"command": "mcp-server-time", "args": ["--local-timezone", "UTC"]}
             if way == "time"
-            else {"command": sys.executable, "args": [HOSTILE, way], "startup_timeout": 5, "timeout": 5}
+            else {"command": sys.executable, "args": [HOSTILE, way], "startup_timeout": 60, "timeout": 60}
             for name, way in ways.items()
         }
         write("ael-config.yaml", json.dumps({"mcp": {"servers": servers}}))
@@ -173,7 +173,7 @@ def test_a_failing_call_is_told_and_recorded(configured: Callable[..., Ael]) -> 
 def test_the_limit_of_a_call_is_its_own_whatever_the_server_has(configured: Callable[..., Ael], tmp_path: Path) -> None:
     ael = configured(slow="silent_call")
     config = tmp_path / "ael-config.yaml"
-    config.write_text(config.read_text().replace('"timeout": 5', '"timeout": 0.1'))
+    config.write_text(config.read_text().replace('"timeout": 60', '"timeout": 0.1'))
     done = ael("tools", "call", "act", "-t", "0.7")
     assert done.returncode == 1
     assert done.stderr.startswith("TOOL_TIMEOUT: Tool 'act' timed out after 0.7s\n")

@@ -180,7 +180,7 @@ class Arena:
     async def ask(self, number: int) -> Any:
         """Run an ordinary block in a session of its own."""
         async with self.sandbox.session("ordinary", PACKAGES) as session:
-            limits = Limits(timeout_seconds=20, max_memory=128 << 20)
+            limits = Limits(timeout_seconds=60, max_memory=128 << 20)
             request = CodeRequest(blob=self.probe, inputs={"n": number}, limits=limits)
             return (await session.run(request, call_tool)).result
 

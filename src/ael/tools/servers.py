@@ -187,7 +187,8 @@ class McpServer:
             raise Failure(why=why).error(self.name) from None
         generation = self._generation
         try:
-            listed = await client.list_tools(self._timeout)
+            # As long as a start may take: a limit that is meant for calls may be a short one.
+            listed = await client.list_tools(max(self._timeout, self.config.startup_timeout))
         except (RpcError, PeerGone, PeerTimeout, InvalidAnswer) as error:
             if isinstance(error, PeerGone) and self._offers is not None:
                 # It is down, as it may have been a moment before: a call waits until it is back.
