@@ -89,6 +89,15 @@ async def test_the_last_answer_of_a_server_that_ends_is_heard(through, hostile, 
     assert len(await call("s__act", n=size)) == size
 
 
+async def test_an_answer_behind_many_lines_is_heard_however_slowly_they_are_worked_on(
+    through, hostile, monkeypatch
+) -> None:
+    monkeypatch.setattr("ael.tools.output_pipe.WIDE", 4096)
+    monkeypatch.setattr("ael.tools.stdio._TURN", -1.0)
+    monkeypatch.setattr("ael.tools.stdio._LAST_WORDS", 0.0)
+    assert await through(s=hostile("chat_and_go"))("s__act") == "done"
+
+
 async def test_a_server_that_ends_after_each_answer_works_and_has_not_failed(through, hostile) -> None:
     call = through(s=hostile("say_goodbye"))
     answers = 0
@@ -253,8 +262,9 @@ async def test_a_list_that_changes_whenever_it_is_read_is_read_once_for_each_nee
         assert (await call("s__act", n=1))["got"] == {"n": 1}
 
 
-async def test_a_server_of_the_modern_era_is_asked_to_tell_of_changes(through, hostile) -> None:
-    call = through(s=hostile("modern_changes"))
+@pytest.mark.parametrize("way", ["modern_changes", "slow_changes"])
+async def test_a_server_of_the_modern_era_is_asked_to_tell_of_changes(through, hostile, way: str) -> None:
+    call = through(s=hostile(way))
     told: asyncio.Queue[str] = asyncio.Queue()
     call.catalog.subscribe(told.put_nowait)
     assert [info.ref.name for info in await call.catalog.offered("s")] == ["act"]

@@ -76,6 +76,7 @@ class McpClient:
         self.version = ""
         #: Whether the server says when its list of tools changes, and wants to be asked to.
         self.is_to_be_listened_to = False
+        self._tells_of_changes = False
         self._envelope: dict[str, Any] | None = None
 
     @property
@@ -106,7 +107,7 @@ class McpClient:
     async def _shake_hands_again(self, patience: float) -> bool:
         """Return whether a server that did so before still opens a session; it may have been updated meanwhile."""
         try:
-            await self._initialize(patience)
+            self._serve_handshake(await self._initialize(patience))
         except (RpcError, InvalidAnswer):
             return False
         return True
@@ -119,7 +120,7 @@ class McpClient:
         handshake and stays silent otherwise has said no.
         """
         discover = asyncio.create_task(self._discover(patience))
-        handshake: asyncio.Task[None] | None = None
+        handshake: asyncio.Task[str] | None = None
         try:
             await asyncio.wait((discover,), timeout=min(patience, _DISCOVER_PATIENCE))
             if discover.done() and (version := discover.result()):
@@ -134,7 +135,7 @@ class McpClient:
                 await asyncio.wait((discover,), timeout=_DISCOVER_PATIENCE)
             if discover.done() and (version := discover.result()):
                 return self._serve_modern(version)
-            return await handshake
+            return self._serve_handshake(await handshake)
         finally:
             for task in (discover, handshake):
                 if task is not None and not task.done():
@@ -145,7 +146,13 @@ class McpClient:
 
     def _serve_modern(self, version: str) -> None:
         self.version = version
+        self.is_to_be_listened_to = self._tells_of_changes
         self._envelope = _meta(version)["_meta"]
+
+    def _serve_handshake(self, version: str) -> None:
+        self.version = version
+        self.peer.agreed(version)
+        self.peer.notify("notifications/initialized")
 
     async def _discover(self, patience: float) -> str:
         """Return the latest version of the modern era that both sides know; empty when there is none."""
@@ -157,10 +164,11 @@ class McpClient:
         mutual = [version for version in MODERN_VERSIONS if isinstance(offered, list) and version in offered]
         capabilities = answer.get("capabilities")
         tools = capabilities.get("tools") if isinstance(capabilities, dict) else None
-        self.is_to_be_listened_to = isinstance(tools, dict) and tools.get("listChanged") is True
+        self._tells_of_changes = isinstance(tools, dict) and tools.get("listChanged") is True
         return mutual[-1] if mutual else ""
 
-    async def _initialize(self, patience: float) -> None:
+    async def _initialize(self, patience: float) -> str:
+        """Ask for a session, which counts once the server is told so; return the version that it chose."""
         asked = {
             "protocolVersion": HANDSHAKE_VERSIONS[-1],
             "capabilities": {},
@@ -170,10 +178,7 @@ class McpClient:
         chosen = answer.get("protocolVersion")
         if chosen not in HANDSHAKE_VERSIONS:
             raise InvalidAnswer(f"the server chose the protocol version {chosen!r:.80}, which is not known here")
-        self.version = chosen
-        self.is_to_be_listened_to = False
-        self.peer.agreed(chosen)
-        self.peer.notify("notifications/initialized")
+        return str(chosen)
 
     async def listen(self) -> None:
         """Ask a server of the modern era to say when its tools change, and return when it says no more."""

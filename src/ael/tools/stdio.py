@@ -215,6 +215,9 @@ class ProcessPeer(Peer, asyncio.SubprocessProtocol):
         with suppress(TimeoutError):
             async with asyncio.timeout(_BACKLOG):
                 await self._idle.wait()
+                # What waited in the pipe while lines were worked on; it holds no more than is read in one go.
+                if self._stdout.read():
+                    await self._idle.wait()
         if not self.exited.done():
             self._end(f"the server closed its {'output' if 1 not in self._open_pipes else 'input'}")
             return
