@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from native_tools.environment import Environment
+from native_tools.excerpts import excerpt
 from native_tools.network.settings import policy_of, resolver_of, unusable
 from native_tools.network.urls import UrlInvalid, host_of, read_url
 from native_tools.parameters import choice, seconds, several, switch, whole
@@ -189,7 +190,7 @@ def _hit(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _text(value: object) -> str:
-    return " ".join(str(value).split())[:2000] if value else ""
+    return excerpt(" ".join(str(value).split()), 2000) if value else ""
 
 
 def _milliseconds(seconds: float) -> int:

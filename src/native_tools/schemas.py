@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from native_tools.excerpts import excerpt
 from native_tools.tool import Schema
 
 #: Values of an enumeration that are named, and characters of what is none of them.
@@ -41,7 +42,7 @@ class Validator:
                 validate_formats=True,
             )
         except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
-            raise SchemaUnusable(" ".join(str(error).split())[:400]) from error
+            raise SchemaUnusable(excerpt(" ".join(str(error).split()), 400)) from error
 
     def is_valid(self, value: object) -> bool:
         """Return whether a value is as the schema wants it."""
@@ -55,7 +56,7 @@ class Validator:
             count += 1
             if len(found) < most:
                 path = _path(error.instance_path)
-                message = " ".join(_message(error).split())[:400]
+                message = excerpt(" ".join(_message(error).split()), 400)
                 found.append(Violation(path=path, message=message, keyword=str(error.kind.name)))
         return found, count
 
@@ -67,7 +68,7 @@ def _message(error: Any) -> str:  # noqa: ANN401 # jsonschema_rs has no types
     options = error.kind.options
     named = ", ".join(json.dumps(one, ensure_ascii=False) for one in options[:_MOST_OPTIONS])
     rest = f" and {len(options) - _MOST_OPTIONS} more" if len(options) > _MOST_OPTIONS else ""
-    given = json.dumps(error.instance, ensure_ascii=False)[:_SHOWN]
+    given = excerpt(json.dumps(error.instance, ensure_ascii=False), _SHOWN)
     return f"{given} is not one of {named}{rest}"
 
 

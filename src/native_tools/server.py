@@ -16,6 +16,7 @@ import msgspec
 from native_tools import __version__
 from native_tools.catalog import offered
 from native_tools.environment import Environment
+from native_tools.excerpts import excerpt
 from native_tools.schemas import Validator
 from native_tools.tool import Arguments, Result, Tool, ToolError
 
@@ -127,7 +128,7 @@ class NativeTools:
         if tool is None:
             close = get_close_matches(name, self.tools, 1)
             hint = f"Did you mean '{close[0]}'?" if close else f"There are: {', '.join(self.tools)}."
-            raise ToolError(f"there is no tool '{name[:80]}'. {hint}")
+            raise ToolError(f"there is no tool '{excerpt(name, 80)}'. {hint}")
         if why := tool.unavailable(self._environment):
             raise ToolError(f"{name} is unavailable: {why}")
         self._check(tool, arguments)

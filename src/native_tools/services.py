@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from native_tools.excerpts import excerpt
 from native_tools.network.settings import resolver_of
 from native_tools.network.urls import Target, UrlInvalid, read_url
 from native_tools.tool import ToolError
@@ -87,7 +88,7 @@ def _read(service: Service, request: Request, response: Response) -> dict[str, A
         answer = None
     if response.status != 200:
         said = answer.get("error") if isinstance(answer, dict) else None
-        text = " ".join(str(said or response.body[:_TOLD].decode("utf-8", "replace")).split())[:_TOLD]
+        text = excerpt(" ".join(str(said or response.body[: 4 * _TOLD].decode("utf-8", "replace")).split()), _TOLD)
         raise response.failure(where, f"{text.rstrip(_STOP)}.")
     if not isinstance(answer, dict):
         raise ToolError(f"{where} answered with what is no JSON object; is {service.variable} right?")

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from native_tools.environment import Environment
+from native_tools.excerpts import excerpt
 from native_tools.files import in_thread
 from native_tools.parameters import choice, switch
 from native_tools.tool import READS, Arguments, Result, Schema, Tool, ToolError, closed
@@ -199,7 +200,7 @@ def _as_kind(kind: str) -> Any:  # noqa: ANN401 # a function of cell, line and c
             except (msgspec.MsgspecError, UnicodeError, RecursionError):
                 found = None
         if found is None:
-            raise ToolError(f"'{cell[:80]}' in column '{column}' on line {number} is no {kind}.")
+            raise ToolError(f"'{excerpt(cell, 80)}' in column '{column}' on line {number} is no {kind}.")
         return found
 
     return read

@@ -327,6 +327,23 @@ steps:
     assert b"hunter2" not in stored
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        # An error's text, a tool's name, a key of the result, and what was printed are cut within the secret.
+        "raise ValueError('x' * 3991 + inputs['token'])",
+        "return call_tool('x' * 291 + inputs['token'])",
+        "return {'x' * 70 + inputs['token']: {1}}",
+        "print('x' * (2**20 - 9) + inputs['token'])",
+    ],
+)
+def test_no_part_of_a_secret_is_left_where_a_text_is_cut(ael, write: Write, code: str) -> None:
+    text = f'name: cut\nversion: 1\ninputs: [{{token: {{type: string, secret: true}}}}]\nsteps: [{{id: a, code: "{code}"}}]'
+    done = ael("run", write("cut.yaml", text), "-i", "token=hunter2-hunter2-hunter2", "--json", "--trace")
+    assert "***…" in done.stdout
+    assert "hunt" not in done.stdout + done.stderr
+
+
 def test_a_secret_is_masked_as_a_tools_name_and_sealed_as_a_default(ael, home: Path, write: Write) -> None:
     path = write(
         "secret.yaml",

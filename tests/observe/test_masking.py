@@ -86,6 +86,30 @@ def test_no_secret_is_cut_in_two_where_a_text_is_shortened(before: str, secret: 
     assert not set(masked) & set(secret)
 
 
+@given(
+    before=st.text("ab", max_size=20),
+    secret=st.text('XYZ0123456789+/= "\\ü', min_size=8, max_size=400),
+    after=st.text("ab"),
+    data=st.data(),
+)
+def test_no_part_of_a_secret_stays_beside_a_cut(before: str, secret: str, after: str, data: st.DataObject) -> None:
+    masker = Masker([secret])
+    for form in (
+        secret,
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        quote(secret, safe=""),
+    ):
+        at = data.draw(st.integers(4, len(form)))
+        cut = [f"{before}{form[:at]}…{after}", f"{before}… {form[-at:]}{after}"]
+        if not set(form) & {'"', "\\"}:
+            cut.append(json.dumps(cut[0]))
+        for text in cut:
+            shown = masker.text(text)
+            assert MASK in shown
+            assert not set(shown.replace("u2026", "")) & set("XYZ0123456789")
+
+
 def test_an_error_and_a_problem_are_masked_in_every_text() -> None:
     masker = Masker(["secret-value"])
     place = Location(file="f", line=1, column=1)

@@ -22,7 +22,7 @@ from ael.journal.memory import MemoryJournal
 from ael.observe.masking import Masker
 from ael.sandbox.pool import KernelSandbox
 from ael.tools.recorded import RecordedTools
-from ael.values import JSONValue, text
+from ael.values import JSONValue, beginning, text
 from ael.workflow.inputs import validate_inputs
 
 Outcome = Literal["identical", "different", "new", "gone", "not compared"]
@@ -129,7 +129,7 @@ class _Comparison:
         self._unanswered: dict[tuple[str, str], list[str]] = {}
         for execution_id, step_id, tool, params in tools.unanswered:
             shown = self._masker.text(text(params))
-            said = f"the record has no answer of '{tool}' to {shown[:200]}"
+            said = f"the record has no answer of '{tool}' to {beginning(shown, 200)}"
             self._unanswered.setdefault((execution_id, step_id), []).append(said)
 
     def of(self, root: Recorded) -> Replay:

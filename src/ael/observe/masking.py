@@ -3,16 +3,21 @@
 Guaranteed forms, also inside longer texts: raw, JSON-escaped (JSON within JSON too), URL-encoded, and base64 at each
 alignment. One linear-time pass by RE2, which is imported only where there are secrets.
 
-A secret of fewer than four characters is masked only where it is a whole value: "a" is in too many words.
+A secret of fewer than four characters is masked only where it is a whole value: "a" is in too many words. Where a text
+was cut, which `…` says, also what is left of a secret is masked, from four characters on: its beginning before the cut,
+its end after it.
 Above stand the journal's readers, the logs and the app; below values and errors.
 """
 
 from __future__ import annotations
 
 import base64
+import json
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, TypeVar
+from urllib.parse import quote, quote_plus
 
 import msgspec
 
@@ -55,7 +60,8 @@ class Masker:
         if not self._inside or not text:
             return text
         masked: bytes = _pattern(self._inside).sub(MASK.encode(), text.encode("utf-8", "surrogatepass"))
-        return masked.decode("utf-8", "surrogatepass")
+        whole = masked.decode("utf-8", "surrogatepass")
+        return _edges(self._inside).mask(whole) if "…" in whole or "\\u2026" in whole else whole
 
     def value(self, value: JSONValue) -> JSONValue:
         """Return a JSON value without secrets, keys included; keys that become equal are numbered."""
@@ -146,6 +152,66 @@ def _pattern(secrets: frozenset[str]) -> Any:  # noqa: ANN401 # re2 has no types
     return re2.compile("|".join(forms).encode(), options)
 
 
+#: What stands where a text was cut, also as JSON writes it.
+_CUT = re.compile(r"(…|\\u2026)")
+
+
+#: Characters at the end of a text in which cuts are looked for: nobody shows more, but for what code printed.
+_NEAR_END = 16 * 1024
+
+
+class _Edges:
+    """Finds what is left of secrets beside cuts."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        forms = {form for secret in secrets for form in _written_forms(secret)}
+        self._longest = max(map(len, forms))
+        self._heads: dict[str, list[str]] = {}
+        self._tails: dict[str, list[str]] = {}
+        for form in sorted(forms):
+            self._heads.setdefault(form[:_SHORTEST_INSIDE], []).append(form)
+            self._tails.setdefault(form[-_SHORTEST_INSIDE:], []).append(form)
+
+    def mask(self, text: str) -> str:
+        """Return a text without them: each piece of its end is looked at once. Longer texts are cut at their end."""
+        pieces = _CUT.split(text[-_NEAR_END:])
+        for at in range(0, len(pieces), 2):
+            if at + 1 < len(pieces):
+                pieces[at] = self._without_head(pieces[at])
+            if at:
+                pieces[at] = self._without_tail(pieces[at])
+        return text[:-_NEAR_END] + "".join(pieces)
+
+    def _without_head(self, piece: str) -> str:
+        """Return a piece without the beginning of a secret at its end."""
+        # A space may stand before a cut, and JSON within JSON has more backslashes before one that is escaped.
+        for end in sorted({len(piece), len(piece.rstrip("\\")), len(piece.removesuffix(" "))}, reverse=True):
+            for start in range(max(0, end - self._longest), end - _SHORTEST_INSIDE + 1):
+                found = self._heads.get(piece[start : start + _SHORTEST_INSIDE], ())
+                if any(form.startswith(piece[start:end]) for form in found):
+                    return piece[:start] + MASK + piece[end:]
+        return piece
+
+    def _without_tail(self, piece: str) -> str:
+        """Return a piece without the end of a secret at its beginning."""
+        for begin in (0, 1) if piece.startswith(" ") else (0,):
+            for end in range(min(len(piece), begin + self._longest), begin + _SHORTEST_INSIDE - 1, -1):
+                found = self._tails.get(piece[end - _SHORTEST_INSIDE : end], ())
+                if any(form.endswith(piece[begin:end]) for form in found):
+                    return piece[:begin] + MASK + piece[end:]
+        return piece
+
+
+_edges = lru_cache(maxsize=16)(_Edges)
+
+
+def _written_forms(secret: str) -> list[str]:
+    """Return a secret as it is usually written in each of the forms."""
+    quoted = quote(secret, safe="", errors="surrogatepass")
+    escaped = [json.dumps(secret, ensure_ascii=is_ascii)[1:-1] for is_ascii in (True, False)]
+    return [secret, *escaped, quoted, quote_plus(secret, errors="surrogatepass"), *_base64_cores(secret)]
+
+
 def _plain_form(secret: str) -> str:
     """Return a pattern for the secret itself, each character raw, JSON-escaped or URL-encoded."""
     return "".join(map(_character, secret))
@@ -184,12 +250,21 @@ def _base64_forms(secret: str) -> list[str]:
     The first and last letters also depend on the neighbours: the last is masked whatever it is; the first stays, for
     a pattern that begins with any letter is five times slower, and it tells four bits at most.
     """
+    # One more letter is in its last group, unless that is full.
+    size = len(secret.encode("utf-8", "surrogatepass"))
+    return [
+        "".join(_BASE64_LETTERS.get(letter, letter) for letter in core)
+        + (r"[0-9A-Za-z+/_\-]?" if (alignment + size) % 3 else "")
+        for alignment, core in enumerate(_base64_cores(secret))
+        if len(core) >= _SHORTEST_INSIDE
+    ]
+
+
+def _base64_cores(secret: str) -> list[str]:
+    """Return the letters of base64 that the secret alone decides, once an alignment."""
     raw = secret.encode("utf-8", "surrogatepass")
-    found: list[str] = []
+    cores: list[str] = []
     for alignment, start in enumerate((0, 2, 3)):
         groups, rest = divmod(alignment + len(raw), 3)
-        core = base64.b64encode(b"\0" * alignment + raw).decode()[start : groups * 4 + rest]
-        if len(core) >= _SHORTEST_INSIDE:
-            letters = "".join(_BASE64_LETTERS.get(letter, letter) for letter in core)
-            found.append(letters + (r"[0-9A-Za-z+/_\-]?" if rest else ""))
-    return found
+        cores.append(base64.b64encode(b"\0" * alignment + raw).decode()[start : groups * 4 + rest])
+    return cores

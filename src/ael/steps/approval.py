@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ael.errors import AelError, ApprovalExpired, ApprovalRejected, OutputInvalid, Problem
 from ael.steps import Decision, StepContext, StepFailure, StepResult
-from ael.values import JSONValue, iso
+from ael.values import JSONValue, beginning, iso
 from ael.workflow.model import ApprovalStep, Step
 
 
@@ -27,7 +27,7 @@ class ApprovalRunner:
 
 def _expired(step: ApprovalStep, message: str, at: int) -> Decision:
     if step.on_timeout == "fail":
-        raise ApprovalExpired(f"nobody decided in time: {message[:200]}", step_id=step.id)
+        raise ApprovalExpired(f"nobody decided in time: {beginning(message, 200)}", step_id=step.id)
     return Decision(approved=step.on_timeout == "approve", by="timeout", at=at, comment="nobody decided in time")
 
 

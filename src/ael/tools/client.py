@@ -16,7 +16,7 @@ import msgspec
 from ael import __version__
 from ael.tools.jsonrpc import InvalidAnswer, OnProgress, Peer, PeerTimeout, RpcError
 from ael.tools.listing import ToolPage, judged, read_again
-from ael.values import bulk
+from ael.values import beginning, bulk
 
 HANDSHAKE_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 MODERN_VERSIONS = ("2026-07-28",)
@@ -177,7 +177,8 @@ class McpClient:
         answer = await self.peer.request("initialize", asked, patience, dict[str, Any])
         chosen = answer.get("protocolVersion")
         if chosen not in HANDSHAKE_VERSIONS:
-            raise InvalidAnswer(f"the server chose the protocol version {chosen!r:.80}, which is not known here")
+            named = beginning(repr(chosen), 80)
+            raise InvalidAnswer(f"the server chose the protocol version {named}, which is not known here")
         return str(chosen)
 
     async def listen(self) -> None:

@@ -43,6 +43,7 @@ from mcp_types import (
 
 from ael.tools.jsonrpc import InvalidAnswer, Notify, Peer, PeerGone, PeerTimeout, T, _number
 from ael.tools.listing import HALF, HALF_A_CHARACTER, without_halves
+from ael.values import beginning
 
 if TYPE_CHECKING:
     from mcp.client._transport import TransportStreams, WriteStream
@@ -256,7 +257,7 @@ class HttpPeer(Peer):
 
     def _take(self, item: SessionMessage | Exception) -> None:
         if isinstance(item, Exception):
-            self.noise.append(f"{type(item).__name__}: {item}"[:200])
+            self.noise.append(beginning(f"{type(item).__name__}: {item}", 200))
             return
         message = item.message
         if isinstance(message, JSONRPCResponse):

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, TypeGuard, TypeVar
 import msgspec
 
 from ael.tools.listing import what_is_wrong
-from ael.values import JSONValue, shortened
+from ael.values import JSONValue, beginning, shortened
 
 #: Codes of JSON-RPC 2.0 and MCP that we read or write.
 METHOD_NOT_FOUND = -32601
@@ -213,7 +213,7 @@ class Peer(ABC):
     def _answered(self, given: int | str | None, result: Any, error: dict[str, Any] | None) -> None:  # noqa: ANN401
         future = self._pending.get(_number(given))
         if future is None or future.done():
-            self.noise.append(f"an answer to nothing: id {given!r}"[:200])
+            self.noise.append(beginning(f"an answer to nothing: id {given!r}", 200))
         elif error is not None:
             code, text = error.get("code"), error.get("message")
             failure = RpcError(code if isinstance(code, int) else 0, shortened(str(text)), error.get("data"))
@@ -228,7 +228,7 @@ class Peer(ABC):
         token, progress, total, said = (params.get(key) for key in ("progressToken", "progress", "total", "message"))
         listener = self._progress.get(_number(token)) if isinstance(token, int | str) else None
         if listener is None or not _is_number(progress):
-            self.noise.append(f"progress of nothing: token {token!r}"[:200])
+            self.noise.append(beginning(f"progress of nothing: token {token!r}", 200))
             return
         # By the loop and in order, so that what listens cannot break the connection.
         self._loop.call_soon(

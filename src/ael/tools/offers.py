@@ -13,7 +13,7 @@ from ael.tools.listing import UNAVAILABLE
 from ael.tools.schema_process import make_validator
 from ael.tools.schemas import LIGHT, weight_of
 from ael.tools.stderr import visible
-from ael.values import MAX_DEPTH
+from ael.values import MAX_DEPTH, beginning
 
 #: Names of tools (MCP 2025-11-25, tools): they stand in errors and suggestions, so they are words, not sentences.
 _NAME = re.compile(r"[A-Za-z0-9_\-./:]{1,128}")
@@ -43,7 +43,7 @@ def sift(server: str, listed: Iterable[dict[str, Any]]) -> Offers:
     for tool in listed:
         name = tool.get("name")
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            shown = visible(str(name)[:_SHOWN]).replace("\n", " ")
+            shown = visible(beginning(str(name), _SHOWN)).replace("\n", " ")
             broken[shown] = "its name is not 1 to 128 letters, digits and _ - . / :"
         elif name in found:
             broken[name] = "it is listed twice"
@@ -113,7 +113,7 @@ def _unavailable(tool: dict[str, Any]) -> str:
     meta, execution = tool.get("_meta"), tool.get("execution")
     said = meta.get(UNAVAILABLE) if isinstance(meta, dict) else None
     if isinstance(said, str) and said:
-        return visible(said[:400])
+        return visible(beginning(said, 400))
     if isinstance(execution, dict) and execution.get("taskSupport") == "required":
         # MCP 2025-11-25, tasks.
         return "it runs as a task only, and is called in no other way"

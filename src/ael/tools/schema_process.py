@@ -81,7 +81,7 @@ def _why_none(error: Any) -> str:  # noqa: ANN401 # jsonschema_rs has no types
     what = what.removesuffix(" under any of the schemas listed in the 'anyOf' keyword")
     if parts and parts[-1] == "type":
         what = what.replace("is not valid", f"is none of {_TYPES}")
-    return f"at {place}: {what}"[:_LONGEST] if place else what[:_LONGEST]
+    return _excerpt(f"at {place}: {what}" if place else what, _LONGEST)
 
 
 def judge(validator: Any, value: Any, most: int) -> Found:  # noqa: ANN401 # jsonschema_rs has no types, a value is any
@@ -109,12 +109,16 @@ def message_of(error: Any) -> str:  # noqa: ANN401 # jsonschema_rs has no types
     if error.kind.name != "enum":
         message = str(error.message)
         # What is wrong stands at the end.
-        return message if len(message) <= _LONGEST else (_of_it(error) or message)[:_LONGEST]
+        return message if len(message) <= _LONGEST else _excerpt(_of_it(error) or message, _LONGEST)
     options = error.kind.options
     named = ", ".join(msgspec.json.encode(one).decode() for one in options[:_MOST_OPTIONS])
     rest = f" and {len(options) - _MOST_OPTIONS} more" if len(options) > _MOST_OPTIONS else ""
-    given = msgspec.json.encode(error.instance).decode()[:_SHOWN]
-    return f"{given} is not one of {named}{rest}"[:_LONGEST]
+    given = _excerpt(msgspec.json.encode(error.instance).decode(), _SHOWN)
+    return _excerpt(f"{given} is not one of {named}{rest}", _LONGEST)
+
+
+def _excerpt(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _no_references(uri: str) -> Any:  # noqa: ANN401 # never returns

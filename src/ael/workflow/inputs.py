@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ael.errors import InputInvalid, OutputInvalid, Problem, did_you_mean
-from ael.values import JSONValue, check
+from ael.values import JSONValue, beginning, check
 from ael.workflow.model import InputSpec, InputType, Schema, Workflow
 
 #: The input type of a default's Python type.
@@ -155,7 +155,7 @@ def _schema_violations(spec: InputSpec, value: JSONValue) -> Iterator[str]:
             yield "has more violations, which are not shown"
             return
         path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.instance_path)
-        yield f"at {spec.name}{path}: {error.message[:300]}"
+        yield f"at {spec.name}{path}: {beginning(error.message, 300)}"
 
 
 _TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
@@ -187,7 +187,7 @@ def schema_problem(schema: Schema) -> str:
     try:
         make_validator(schema)
     except ValueError as error:
-        return str(error).split("\n", 1)[0][:300]
+        return beginning(str(error).split("\n", 1)[0], 300)
     return ""
 
 

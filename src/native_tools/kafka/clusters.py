@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from native_tools.environment import Environment
+from native_tools.excerpts import excerpt
 from native_tools.parameters import seconds
 from native_tools.tool import Arguments, Hints, Schema, ToolError, closed
 
@@ -132,7 +133,7 @@ async def reached(arguments: Arguments, environment: Environment, waiting: float
             retryable=True,
         ) from error
     except KafkaError as error:
-        said = " ".join(str(error).split())[:300]
+        said = excerpt(" ".join(str(error).split()), 300)
         raise ToolError(f"Kafka refused: {said}", retryable=bool(error.retriable)) from error
     except ValueError as error:
         raise ToolError(f"KAFKA_BOOTSTRAP_SERVERS is not usable: {error}") from error

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from native_tools.excerpts import excerpt
+
 #: What we ask servers for.
 ACCEPTED_ENCODINGS = "gzip, deflate"
 _MOST_LAYERS = 3
@@ -84,7 +86,7 @@ async def read_body(pieces: AsyncIterable[bytes], content_encoding: str, most: i
         if len(whole) > most or received > most + _SLACK:
             raise TooLong(bytes(whole[:most]))
     if received and not all(layer.is_complete() for layer in layers):
-        raise BodyInvalid(f"its body, encoded as {content_encoding[:80]}, ends early")
+        raise BodyInvalid(f"its body, encoded as {excerpt(content_encoding, 80)}, ends early")
     return bytes(whole)
 
 
@@ -114,7 +116,7 @@ def _layer(name: str) -> _Layer:
         return _Gzip()
     if name == "deflate":
         return _Deflate()
-    raise BodyInvalid(f"its body is encoded as '{name[:40]}', which was not asked for")
+    raise BodyInvalid(f"its body is encoded as '{excerpt(name, 40)}', which was not asked for")
 
 
 class _Gzip:

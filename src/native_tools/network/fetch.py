@@ -19,6 +19,7 @@ import httpcore2
 import msgspec
 
 from native_tools import __version__
+from native_tools.excerpts import excerpt
 from native_tools.network.bodies import ACCEPTED_ENCODINGS, BodyInvalid, TooLong, read_body
 from native_tools.network.connections import JudgedBackend, judge
 from native_tools.network.names import NameUnknown, Resolver
@@ -133,7 +134,7 @@ class Fetcher:
                 return response
             redirects.append(request.target.text)
             if len(redirects) > MOST_REDIRECTS:
-                raise FetchFailed(f"more than {MOST_REDIRECTS} redirects, the last to {location[:200]}")
+                raise FetchFailed(f"more than {MOST_REDIRECTS} redirects, the last to {excerpt(location, 200)}")
             request = redirected(request, response.status, location)
 
     async def _hop(self, request: Request, redirects: tuple[str, ...]) -> Response:
@@ -266,7 +267,7 @@ def _headers(request: Request) -> list[tuple[bytes, bytes]]:
 @contextmanager
 def _told(target: Target, redirects: tuple[str, ...]) -> Iterator[None]:
     """Make every failure of a hop a `FetchFailed` that says where it happened."""
-    via = f" (redirected from {redirects[-1][:200]})" if redirects else ""
+    via = f" (redirected from {excerpt(redirects[-1], 200)})" if redirects else ""
     at = target.authority
     try:
         yield
@@ -291,4 +292,4 @@ def _why(error: BaseException) -> str:
     while (below := deepest.__cause__ or deepest.__context__) is not None:
         deepest = below.exceptions[0] if isinstance(below, BaseExceptionGroup) else below
     text = getattr(deepest, "strerror", None) or str(deepest) or str(error)
-    return " ".join(str(text).split())[:300] or type(error).__name__
+    return excerpt(" ".join(str(text).split()), 300) or type(error).__name__

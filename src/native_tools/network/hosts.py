@@ -9,6 +9,7 @@ import re
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import NewType
 
+from native_tools.excerpts import excerpt
 from native_tools.network.addresses import Address, plain
 
 #: A name as it is compared and asked for: labels in lower case, `xn--` where they are not ASCII, no dot at the end.
@@ -30,16 +31,16 @@ def read_host(text: str) -> Host:
     if text.startswith("[") and text.endswith("]"):
         return _read_6(text[1:-1])
     if "%" in text:
-        raise HostInvalid(f"the host '{text[:80]}' has a percent sign; write it plainly")
+        raise HostInvalid(f"the host '{excerpt(text, 80)}' has a percent sign; write it plainly")
     name = _mapped(text).removesuffix(".")
     if not name or len(name) > 253:
-        raise HostInvalid(f"'{text[:80]}' is no host name")
+        raise HostInvalid(f"'{excerpt(text, 80)}' is no host name")
     labels = name.split(".")
     if _NUMBER.fullmatch(labels[-1]):
         return _read_4(name)
     for label in labels:
         if not _LABEL.fullmatch(label):
-            raise HostInvalid(f"'{text[:80]}' is no host name: '{label[:63]}' is no label")
+            raise HostInvalid(f"'{excerpt(text, 80)}' is no host name: '{excerpt(label, 63)}' is no label")
     return Name(name)
 
 
@@ -62,7 +63,7 @@ def _mapped(text: str) -> str:
         mapped = idna.uts46_remap(text, std3_rules=False, transitional=False)
         return mapped.lower() if mapped.isascii() else idna.encode(mapped).decode("ascii").lower()
     except (idna.IDNAError, UnicodeError, ValueError) as error:
-        raise HostInvalid(f"'{text[:80]}' is no host name: {error}") from error
+        raise HostInvalid(f"'{excerpt(text, 80)}' is no host name: {error}") from error
 
 
 def _read_4(text: str) -> Address:
@@ -71,13 +72,15 @@ def _read_4(text: str) -> Address:
             return IPv4Address(text)
         except AddressValueError:
             pass
-    raise HostInvalid(f"'{text[:80]}' is no address as it is usually written: four numbers, 0 to 255, with dots")
+    raise HostInvalid(
+        f"'{excerpt(text, 80)}' is no address as it is usually written: four numbers, 0 to 255, with dots"
+    )
 
 
 def _read_6(text: str) -> Address:
     if "%" in text:
-        raise HostInvalid(f"the address '{text[:80]}' names a zone; addresses of one link are not reached")
+        raise HostInvalid(f"the address '{excerpt(text, 80)}' names a zone; addresses of one link are not reached")
     try:
         return plain(IPv6Address(text))
     except (AddressValueError, ValueError) as error:
-        raise HostInvalid(f"'[{text[:80]}]' is no IPv6 address") from error
+        raise HostInvalid(f"'[{excerpt(text, 80)}]' is no IPv6 address") from error

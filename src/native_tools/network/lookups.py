@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from native_tools.environment import Environment
+from native_tools.excerpts import excerpt
 from native_tools.network.hosts import HostInvalid, Name, read_host
 from native_tools.network.policy import Policy, Refused
 from native_tools.network.settings import policy_of, unusable
@@ -48,7 +49,7 @@ async def _look_up(arguments: Arguments, environment: Environment) -> Result:
     except Timeout as error:
         raise ToolError(f"no name server answered for {asked} in time.", retryable=True) from error
     except (NoNameservers, YXDOMAIN, DNSException) as error:
-        said = " ".join(str(error).split())[:300]
+        said = excerpt(" ".join(str(error).split()), 300)
         raise ToolError(f"the name servers cannot answer for {asked}: {said}", retryable=True) from error
 
 

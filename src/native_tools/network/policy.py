@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from native_tools.excerpts import excerpt
 from native_tools.network.addresses import METADATA, Address, faces, kind_of
 from native_tools.network.hosts import Host, HostInvalid, Name, read_host, written
 
@@ -197,8 +198,8 @@ def _read_entry(list_name: str, text: str) -> _Entry:
             return _Entry(network=_plain_network(ip_network(text.replace("[", "").replace("]", ""))))
         except ValueError as error:
             raise PolicyInvalid(
-                f"security.{list_name}: '{text[:80]}' is no network ({error}). Write 10.0.0.0/8, or a host without "
-                "scheme and path."
+                f"security.{list_name}: '{excerpt(text, 80)}' is no network ({error}). Write 10.0.0.0/8, or a host "
+                "without scheme and path."
             ) from error
     host, port = _split_port(text)
     subdomains = host.startswith("*.")
@@ -208,7 +209,7 @@ def _read_entry(list_name: str, text: str) -> _Entry:
         raise PolicyInvalid(f"security.{list_name}: {error}. {_HOW}") from error
     if not isinstance(read, str):
         if subdomains:
-            raise PolicyInvalid(f"security.{list_name}: '{text[:80]}' has a pattern before an address. {_HOW}")
+            raise PolicyInvalid(f"security.{list_name}: '{excerpt(text, 80)}' has a pattern before an address. {_HOW}")
         return _Entry(network=ip_network(read), port=port)
     return _Entry(name=read, subdomains=subdomains, port=port)
 
@@ -234,5 +235,5 @@ def _split_port(text: str) -> tuple[str, int | None]:
     if match is None:
         return text, None
     if not 0 < int(match[2]) <= 65535:
-        raise PolicyInvalid(f"security: '{text[:80]}' has no port from 1 to 65535")
+        raise PolicyInvalid(f"security: '{excerpt(text, 80)}' has no port from 1 to 65535")
     return match[1], int(match[2])

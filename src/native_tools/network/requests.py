@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from native_tools.environment import Environment
+from native_tools.excerpts import excerpt
 from native_tools.network.settings import policy_of, resolver_of, unusable
 from native_tools.network.urls import Target, UrlInvalid, read_url
 from native_tools.parameters import choice, seconds, switch, whole
@@ -84,7 +85,7 @@ async def _request(arguments: Arguments, environment: Environment) -> Result:
 
 
 def _status_error(request: Request, response: Response, result: Result) -> ToolError:
-    said = "" if result["encoding"] == "base64" else " ".join(result["body"][:_TOLD].split())
+    said = "" if result["encoding"] == "base64" else excerpt(" ".join(result["body"][: 2 * _TOLD].split()), _TOLD)
     # Without the query: it may hold what errors should not repeat.
     where = response.target.text.partition("?")[0]
     return response.failure(f"{request.method} {where}", said)
@@ -152,7 +153,7 @@ def _headers(given: dict[str, Any], content_type: bytes) -> tuple[tuple[bytes, b
     for name, value in given.items():
         text = _scalar(value)
         if not _HEADER_NAME.fullmatch(name):
-            raise ToolError(f"'{name[:80]}' is no name of a header.")
+            raise ToolError(f"'{excerpt(name, 80)}' is no name of a header.")
         if name.lower() in _OURS:
             raise ToolError(f"the header {name} says how the request travels and is not yours to set; leave it out.")
         if not _HEADER_VALUE.fullmatch(text):

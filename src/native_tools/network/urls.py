@@ -7,6 +7,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
 
+from native_tools.excerpts import excerpt
 from native_tools.network.hosts import Host, HostInvalid, read_host, written
 
 _LONGEST = 16_384
@@ -58,9 +59,9 @@ def read_url(text: str) -> Target:
         parts = urlsplit(text)
         port = parts.port
     except ValueError as error:
-        raise UrlInvalid(f"'{text[:200]}' is no URL: {error}") from error
+        raise UrlInvalid(f"'{excerpt(text, 200)}' is no URL: {error}") from error
     if parts.scheme not in _PORTS:
-        raise UrlInvalid(f"'{text[:200]}' is no URL of http or https, the only ones that are asked for")
+        raise UrlInvalid(f"'{excerpt(text, 200)}' is no URL of http or https, the only ones that are asked for")
     if "@" in parts.netloc:
         raise UrlInvalid("the URL has a user name or password; send an Authorization header instead")
     if port == 0 or parts.netloc.endswith(":"):
@@ -68,7 +69,7 @@ def read_url(text: str) -> Target:
     try:
         host = read_host(_host_of(parts.netloc))
     except HostInvalid as error:
-        raise UrlInvalid(f"{error}, in the URL '{text[:200]}'") from error
+        raise UrlInvalid(f"{error}, in the URL '{excerpt(text, 200)}'") from error
     path = quote(parts.path or "/", safe=_KEPT_PATH) + ("?" + quote(parts.query, safe=_KEPT) if parts.query else "")
     return Target(scheme=parts.scheme, host=host, port=port or _PORTS[parts.scheme], path=path)
 
@@ -80,7 +81,7 @@ def joined(target: Target, reference: str) -> Target:
     try:
         return read_url(urljoin(target.text, reference))
     except ValueError as error:
-        raise UrlInvalid(f"'{reference[:200]}' is no URL: {error}") from error
+        raise UrlInvalid(f"'{excerpt(reference, 200)}' is no URL: {error}") from error
 
 
 def host_of(target: Target) -> Host:

@@ -97,12 +97,12 @@ class Channel:
         if params is not None and not isinstance(params, dict):
             raise TypeError("the parameters of a tool are a dict")
         try:
-            encoded = encode({} if params is None else params, f"parameters of '{name:.80}'")
+            encoded = encode({} if params is None else params, f"parameters of '{_excerpt(name, 80)}'")
         except (ResultError, TooMuch) as error:
             raise TypeError(str(error)) from None
         self.calls += 1
         # No tool has a longer name: the host says so, and names the beginning.
-        shown = _whole(name if len(name) <= _MAX_NAME else f"{name[: _MAX_NAME - 1]}…")
+        shown = _whole(_excerpt(name, _MAX_NAME))
         head = json.dumps({"t": "call", "id": self.calls, "name": shown})[:-1]
         self.send(b"".join((head.encode(), b', "params": ', encoded, b"}")))
         return self.calls
@@ -232,7 +232,7 @@ class Output:
         if self.size < _MAX_PRINTED:
             self.parts.append(text[: _MAX_PRINTED - self.size])
             if self.size + len(text) > _MAX_PRINTED:
-                self.parts.append("\n[output cut: more than 1 MiB]\n")
+                self.parts.append("…\n[output cut: more than 1 MiB]\n")
         self.size += len(text)
         return len(text)
 
@@ -393,6 +393,11 @@ def _encode(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
+def _excerpt(text: str, most: int) -> str:
+    """Return a text, or its beginning and `…`: by that the host sees where a secret may have been cut."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def _whole(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
@@ -440,11 +445,11 @@ class _Strict:
             self.enter(path, depth, 2 * len(value))
             for key, item in value.items():
                 if type(key) is not str:
-                    shown = f"{key!r:.80} of type {type(key).__name__}"
+                    shown = f"{_excerpt(repr(key), 80)} of type {type(key).__name__}"
                     raise ResultError(f"{path} has the key {shown}; JSON keys are strings")
                 self.text(key, path)
                 self.values += 1
-                self.check(item, f"{path}.{key:.80}", depth + 1)
+                self.check(item, f"{path}.{_excerpt(key, 80)}", depth + 1)
         elif isinstance(value, list | tuple):
             self.enter(path, depth, len(value))
             for index, item in enumerate(value):
@@ -463,7 +468,7 @@ class _Strict:
     def enter(self, path: str, depth: int, size: int) -> None:
         self.containers += 1
         if depth >= _MAX_DEPTH:
-            raise ResultError(f"{path[:200]} is nested deeper than {_MAX_DEPTH} levels")
+            raise ResultError(f"{_excerpt(path, 200)} is nested deeper than {_MAX_DEPTH} levels")
         if self.containers > _MAX_CONTAINERS or self.values + size > _MAX_VALUES:
             raise TooMuch(
                 f"a result holds at most {_MAX_VALUES} values, {_MAX_CONTAINERS} lists and objects among them"
@@ -502,7 +507,7 @@ def _failure(error: BaseException, printed: str, clock: dict[str, Any]) -> bytes
     answer = {
         "t": "error",
         "kind": kind,
-        "type": type(error).__name__[:200],
+        "type": _excerpt(type(error).__name__, 200),
         "message": _whole(text),
         "line": _line(error),
         "call": number,
