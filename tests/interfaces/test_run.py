@@ -111,6 +111,21 @@ def test_json_prints_the_whole_execution_and_show_finds_it_by_a_part_of_its_id(a
     assert [one["execution_id"] for one in listed] == [execution["execution_id"]]
 
 
+def test_a_listing_of_a_workflow_that_never_ran_says_so_with_the_nearest_that_did(ael) -> None:
+    ael("run", HELLO)
+    never = ael("executions", "list", "--workflow", "helo-world")
+    assert (never.returncode, never.stdout) == (0, "")
+    assert (
+        never.stderr
+        == "0 executions: no workflow named 'helo-world' has been executed\n  → Did you mean 'hello-world'?\n"
+    )
+    # One that did, only not as it is asked for.
+    failed = ael("executions", "list", "--workflow", "hello-world", "--status", "failed")
+    assert (failed.returncode, failed.stderr) == (0, "0 executions\n")
+    as_json = ael("executions", "list", "--workflow", "helo-world", "--json")
+    assert (as_json.returncode, as_json.stdout, as_json.stderr) == (0, "[]\n", "")
+
+
 def test_trace_shows_inputs_and_outputs_of_each_step(ael) -> None:
     done = ael("run", HELLO, "--trace")
     assert done.stdout == "Hello, World!\n"

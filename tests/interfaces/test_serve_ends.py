@@ -6,10 +6,13 @@ import asyncio
 import contextlib
 import json
 import signal
+import socket
 from typing import Any
 
 import httpx2
 import pytest
+
+from tests.interfaces.conftest import Raw
 
 SLOW = "name: slow\nversion: 1\nsteps:\n  - {id: first, wait: {seconds: 0}}\n  - {id: long, wait: {seconds: 600}}\n"
 
@@ -51,8 +54,76 @@ async def test_what_a_client_left_alone_is_cancelled_or_goes_on(project, ael, ch
     async with project.raw() as raw:
         await begin(raw)
         raw.running.stdin.close()
+        # Nobody reads the answer any more either, as when a client has died.
+        raw.running._transport.get_pipe_transport(1).close()
         assert await raw.running.wait() == 0
     assert executions(ael)[0]["status"] == {"cancel": "cancelled", "continue": "completed"}[choice]
+
+
+LATER = "name: later\nversion: 1\nsteps: [{id: pause, wait: {seconds: 0.2}}]\noutputs: {done: {value: true}}\n"
+
+
+def lines(*messages: dict[str, Any]) -> bytes:
+    return b"".join(json.dumps({"jsonrpc": "2.0", **one}).encode() + b"\n" for one in messages)
+
+
+@pytest.mark.parametrize("sink", ["pipe", "file"])
+async def test_what_was_asked_before_the_input_ended_is_answered(project, ael, sink: str) -> None:
+    project.write("later.yaml", LATER)
+    info = {"name": "t", "version": "1"}
+    asked = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": info}
+    call = {"name": "workflow:later", "arguments": {}}
+    piped = lines(
+        {"id": 1, "method": "initialize", "params": asked},
+        {"method": "notifications/initialized"},
+        {"id": 2, "method": "tools/list"},
+        {"id": 3, "method": "tools/call", "params": call},
+        {"id": 4, "method": "tools/call", "params": {**call, "name": "workflow:quick"}},
+    )
+    answered = project.root / "answers"
+    with answered.open("wb") as file:
+        async with project.process(**({} if sink == "pipe" else {"stdout": file})) as running:
+            out, _ = await running.communicate(piped)
+            assert running.returncode == 0
+    answers = {one["id"]: one for one in map(json.loads, (out or answered.read_bytes()).splitlines())}
+    assert sorted(answers) == [1, 2, 3, 4]
+    assert answers[3]["result"]["structuredContent"] == {"done": True}
+    assert answers[4]["result"]["structuredContent"] == {"greeting": "hello you"}
+    assert {one["status"] for one in executions(ael)} == {"completed"}
+
+
+async def test_subscriptions_end_with_the_input_whether_they_had_begun_or_not(project) -> None:
+    prefix = "io.modelcontextprotocol/"
+    info = {"name": "t", "version": "1"}
+    envelope = {
+        f"{prefix}protocolVersion": "2026-07-28", f"{prefix}clientCapabilities": {}, f"{prefix}clientInfo": info,
+    }  # fmt: skip
+    params = {"notifications": {"toolsListChanged": True}, "_meta": envelope}
+    async with project.process() as running:
+        running.stdin.write(lines({"id": 1, "method": "subscriptions/listen", "params": params}))
+        begun = json.loads(await running.stdout.readline())
+        assert begun["method"] == "notifications/subscriptions/acknowledged"
+        rest, _ = await running.communicate(lines({"id": 2, "method": "subscriptions/listen", "params": params}))
+        assert running.returncode == 0
+    ended = [message["id"] for message in map(json.loads, rest.splitlines()) if "result" in message]
+    assert sorted(ended) == [1, 2]
+
+
+async def test_a_client_may_speak_over_one_socket_for_both_directions(project, ael) -> None:
+    project.write("slow.yaml", SLOW)
+    ours, theirs = socket.socketpair()
+    async with project.process(stdin=theirs, stdout=theirs) as running:
+        theirs.close()
+        reader, writer = await asyncio.open_connection(sock=ours)
+        # As `project.raw` would have it.
+        running.stdin, running.stdout = writer, reader
+        raw = await Raw(running).open()
+        for _ in range(3):
+            assert (await raw.call("workflow:quick"))["structuredContent"] == {"greeting": "hello you"}
+        await begin(raw)
+        writer.close()
+        assert await running.wait() == 0
+    assert executions(ael)[0]["status"] == "cancelled"
 
 
 @pytest.mark.parametrize(

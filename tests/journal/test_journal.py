@@ -99,6 +99,7 @@ async def test_listings_are_newest_first_and_filtered(journal: Journal) -> None:
     ]
     assert [one.execution_id for one in await journal.summaries(status="failed")] == ["exec-1"]
     assert await journal.summaries(workflow="other") == []
+    assert await journal.workflows() == ["w"]
 
 
 async def test_many_append_at_once(journal: Journal) -> None:

@@ -221,6 +221,10 @@ class App:
             status=status, workflow=workflow, since=since, until=until, limit=limit
         )
 
+    async def executed_workflows(self) -> list[str]:
+        """Return the names of all workflows that have been executed, as far as there is a record."""
+        return await self.parts.journal().workflows()
+
     async def doctor(self) -> list[Check]:
         """Return how this installation is doing."""
         checks = await check_installation(self.settings, self.parts)

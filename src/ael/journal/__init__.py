@@ -64,6 +64,10 @@ class Journal(Protocol):
         """Return executions, newest first; `since` and `until` bound their start, in UTC milliseconds."""
         ...
 
+    async def workflows(self) -> list[str]:
+        """Return the names of all workflows that have an execution here, in order."""
+        ...
+
     async def close(self) -> None:
         """Write what is pending and let go of the store."""
         ...

@@ -49,6 +49,10 @@ class MemoryJournal:
         ]
         return sorted(wanted, key=lambda one: (-one.started_at, one.execution_id))[:limit]
 
+    async def workflows(self) -> list[str]:
+        """See `Journal.workflows`."""
+        return sorted({summarize(name, events).workflow for name, events in self._events.items()})
+
     async def close(self) -> None:
         """See `Journal.close`."""
 

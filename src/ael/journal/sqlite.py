@@ -144,6 +144,11 @@ class SqliteJournal:
         wanted = {"status": status, "workflow": workflow, "since": since, "until": until, "limit": limit}
         return await self._in_reader(lambda connection: _summaries(connection, wanted))
 
+    async def workflows(self) -> list[str]:
+        """See `Journal.workflows`."""
+        asked = "SELECT DISTINCT workflow FROM executions ORDER BY workflow"
+        return await self._in_reader(lambda connection: [name for (name,) in connection.execute(asked)])
+
     async def close(self) -> None:
         """See `Journal.close`; raises what a lazy write failed with."""
         if self._closed:

@@ -11,6 +11,7 @@ import msgspec
 
 from ael.app.application import App, ExecutionSummary, JSONValue, iso
 from ael.app.replay import Replay, replay
+from ael.errors import did_you_mean
 from ael.interfaces.cli.options import Globals, global_options
 from ael.interfaces.cli.render import (
     duration,
@@ -119,12 +120,25 @@ def list_command(
             said += f"  for {one.principal}" if one.principal not in _HERE else ""
             said += f"  part of {one.parent}" if one.parent else ""
             click.echo(printable(said))
+        if not found and workflow is not None and workflow not in (executed := await app.executed_workflows()):
+            _say_never_executed(workflow, executed, settings)
+            return 0
         print_total(len(found), "execution", settings)
         if is_cut and not settings.quiet:
             say("there are older ones: --limit N shows more, --until those before a time", settings)
         return 0
 
     return with_app(settings, show)
+
+
+def _say_never_executed(workflow: str, executed: list[str], settings: Globals) -> None:
+    """Tell a name that nothing was executed under from one whose executions are only not among those asked for."""
+    if settings.quiet:
+        return
+    say(printable(f"0 executions: no workflow named '{workflow[:100]}' has been executed"), settings)
+    hint = did_you_mean(workflow[:100], executed, "workflow")
+    if hint:
+        say("\n".join(wrapped(f"→ {printable(hint)}")), settings)
 
 
 def _dated(one: ExecutionSummary) -> dict[str, JSONValue]:

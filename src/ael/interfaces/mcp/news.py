@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Iterable
 from typing import Any
 
 import anyio
+from mcp.server.context import ServerRequestContext
 from mcp.server.session import ServerSession
 from mcp.server.subscriptions import (
     InMemorySubscriptionBus,
@@ -17,6 +18,7 @@ from mcp.server.subscriptions import (
     ServerEvent,
     ToolsListChanged,
 )
+from mcp_types import SubscriptionsListenRequestParams, SubscriptionsListenResult
 
 _log = logging.getLogger("ael.serving")
 
@@ -29,13 +31,21 @@ class News:
 
     def __init__(self) -> None:
         self._bus = InMemorySubscriptionBus()
-        #: Serves `subscriptions/listen`.
-        self.listen = ListenHandler(self._bus)
+        self._streams = ListenHandler(self._bus)
+        self._closed = False
         self._sessions: set[ServerSession] = set()
         self._due: asyncio.TimerHandle | None = None
         self._lists = False
         self._updated: set[str] = set()
         self._telling: set[asyncio.Task[None]] = set()
+
+    async def listen(
+        self, context: ServerRequestContext[Any, Any], params: SubscriptionsListenRequestParams
+    ) -> SubscriptionsListenResult:
+        """Serve `subscriptions/listen`; after `close` it ends as soon as it has begun."""
+        if self._closed:
+            asyncio.get_running_loop().call_soon(self._streams.close)
+        return await self._streams(context, params)
 
     def welcome(self, session: ServerSession) -> None:
         """Tell a session of the handshake era from now on, until its connection closes."""
@@ -88,6 +98,7 @@ class News:
         """End all subscriptions, and tell nothing any more."""
         if self._due is not None:
             self._due.cancel()
-        self.listen.close()
+        self._closed = True
+        self._streams.close()
         for task in self._telling:
             task.cancel()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import stat
 import threading
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 import anyio
 import mcp_types
@@ -20,8 +21,9 @@ from ael.interfaces.mcp.messages import LONGEST_METHOD, Fault, fault_of, read_me
 from ael.interfaces.mcp.requests import TAKEN, OpenRequests
 
 if TYPE_CHECKING:
-    from mcp.server.lowlevel import Server
     from mcp.shared._context_streams import ContextReceiveStream, ContextSendStream
+
+    from ael.interfaces.mcp.server import McpServer
 
 #: Bytes of one message.
 _LONGEST_LINE = 64 * 1024 * 1024
@@ -35,13 +37,12 @@ Refuse = Callable[[bytes], Awaitable[None]]
 _BUFFERED = 16
 
 
-async def serve_pipes(server: Server[Any], presence: Presence, wire: tuple[int, int], requests: OpenRequests) -> None:
+async def serve_pipes(server: McpServer, presence: Presence, wire: tuple[int, int], requests: OpenRequests) -> None:
     """Serve whoever holds the other ends of these descriptors, until they close theirs.
 
+    Who only ends what we read still gets answers to what they have asked: they are gone when nobody reads us any more.
     `requests` holds those that are not answered yet.
     """
-    reader = await _reader(wire[0])
-    writer = await _writer(wire[1])
     inbound, received = create_context_streams[SessionMessage | Exception](_BUFFERED)
     sent, outbound = create_context_streams[SessionMessage](_BUFFERED)
     async with anyio.create_task_group() as tasks:
@@ -50,16 +51,47 @@ async def serve_pipes(server: Server[Any], presence: Presence, wire: tuple[int, 
             presence.leave()
             tasks.cancel_scope.cancel()
 
+        # Of one socket for both directions, its end is all there is to see of who has died.
+        is_socket = _is_one_socket(wire)
+        reader, writer = await (_both(wire) if is_socket else _ends(wire, gone))
+
         async def refuse(answer: bytes) -> None:
             await _send(writer, answer + b"\n", gone)
 
-        tasks.start_soon(_read, reader, inbound, presence, refuse, requests)
+        async def ended() -> None:
+            if is_socket:
+                gone()
+                return
+            server.news.close()
+            await requests.none()
+            presence.leave()
+
+        tasks.start_soon(_read, reader, inbound, refuse, requests, ended)
         tasks.start_soon(_write, writer, outbound, gone, requests)
         await server.run(received, sent, server.create_initialization_options())
         tasks.cancel_scope.cancel()
 
 
 # -- ends of the wire -------------------------------------------------------------------------------------------------
+
+
+_Writer: TypeAlias = "asyncio.StreamWriter | _FileWriter"
+
+
+def _is_one_socket(wire: tuple[int, int]) -> bool:
+    return stat.S_ISSOCK(os.fstat(wire[0]).st_mode) and os.path.sameopenfile(*wire)
+
+
+async def _both(wire: tuple[int, int]) -> tuple[asyncio.StreamReader, _Writer]:
+    """Open one socket: as two pipes, what comes in would be taken for the end of what goes out."""
+    os.close(wire[1])
+    reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=wire[0]), limit=_LONGEST_LINE)
+    writer.transport.set_write_buffer_limits(0)
+    return reader, writer
+
+
+async def _ends(wire: tuple[int, int], gone: Callable[[], None]) -> tuple[asyncio.StreamReader, _Writer]:
+    return await _reader(wire[0]), await _writer(wire[1], gone)
 
 
 async def _reader(descriptor: int) -> asyncio.StreamReader:
@@ -101,12 +133,25 @@ class _FileWriter:
         await asyncio.sleep(0)
 
 
-async def _writer(descriptor: int) -> asyncio.StreamWriter | _FileWriter:
+class _Readers(asyncio.streams.FlowControlMixin):
+    """Whoever reads a pipe of ours."""
+
+    def __init__(self, gone: Callable[[], None]) -> None:
+        super().__init__()
+        self._gone = gone
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See the base class."""
+        super().connection_lost(exc)
+        self._gone()
+
+
+async def _writer(descriptor: int, gone: Callable[[], None]) -> _Writer:
     loop = asyncio.get_running_loop()
     sink = os.fdopen(descriptor, "wb", 0)
     if not _is_pipe(descriptor):
         return _FileWriter(sink)
-    transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, sink)
+    transport, protocol = await loop.connect_write_pipe(lambda: _Readers(gone), sink)
     # What is drained has been written: an answer counts as given then, and we may end.
     transport.set_write_buffer_limits(0)
     return asyncio.StreamWriter(transport, protocol, None, loop)
@@ -123,9 +168,9 @@ def _is_pipe(descriptor: int) -> bool:
 async def _read(
     reader: asyncio.StreamReader,
     inbound: ContextSendStream[SessionMessage | Exception],
-    presence: Presence,
     refuse: Refuse,
     requests: OpenRequests,
+    ended: Callable[[], Awaitable[None]],
 ) -> None:
     async with inbound:
         while True:
@@ -144,7 +189,7 @@ async def _read(
                 if message is not None:
                     await inbound.send(message)
             if is_last:
-                presence.leave()
+                await ended()
                 return
 
 
@@ -194,7 +239,7 @@ async def _skip_line(reader: asyncio.StreamReader, consumed: int) -> None:
 
 
 async def _write(
-    writer: asyncio.StreamWriter | _FileWriter,
+    writer: _Writer,
     outbound: ContextReceiveStream[SessionMessage],
     gone: Callable[[], None],
     requests: OpenRequests,
@@ -208,7 +253,7 @@ async def _write(
                 requests.end(coerce_request_id(message.id))
 
 
-async def _send(writer: asyncio.StreamWriter | _FileWriter, line: bytes, gone: Callable[[], None]) -> None:
+async def _send(writer: _Writer, line: bytes, gone: Callable[[], None]) -> None:
     try:
         writer.write(line)
         await writer.drain()

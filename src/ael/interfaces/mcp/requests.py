@@ -35,10 +35,14 @@ class OpenRequests:
         if not self._open:
             self._none.set()
 
+    async def none(self) -> None:
+        """Wait until there are none."""
+        await self._none.wait()
+
     async def answered(self, seconds: float) -> None:
         """Wait until there are none, but not for long."""
         try:
             async with asyncio.timeout(seconds):
-                await self._none.wait()
+                await self.none()
         except TimeoutError:
             return
