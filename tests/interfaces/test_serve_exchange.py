@@ -6,15 +6,18 @@ import asyncio
 import json
 import socket
 from collections.abc import MutableMapping
+from functools import partial
 from typing import Any
 
 import httpx2
 import mcp_types as types
 import pytest
+import uvicorn
 from mcp.server.lowlevel import Server
 
 from ael.app.serving.served import Presence
 from ael.interfaces.http import exchange
+from ael.interfaces.http.connections import Connection, HalfSent
 from ael.interfaces.http.exchange import Exchange
 from ael.interfaces.mcp.server import PRESENCE
 
@@ -68,6 +71,18 @@ async def test_what_is_wrong_with_a_request_is_told_by_status_and_code(project) 
         assert good.json()["result"]["structuredContent"] == GREETING
 
 
+async def test_ids_and_tokens_come_back_as_they_were_sent(project) -> None:
+    async with project.over_http() as url, httpx2.AsyncClient() as client:
+        for number in ("7", "007", "", "a", 0, -1, 2**70):
+            short = await client.post(url, json=request(id=number), headers=HEADERS)
+            assert short.json()["id"] == number
+            params = {**request()["params"], "_meta": {**ENVELOPE, "progressToken": number}}
+            told = await client.post(url, json=request(id=number, params=params), headers=HEADERS)
+            *news, answer = [json.loads(line[6:]) for line in told.text.splitlines() if line.startswith("data: ")]
+            assert [one["params"]["progressToken"] for one in news] == [number, number]
+            assert answer["id"] == number
+
+
 async def test_a_response_comes_in_one_packet(project) -> None:
     body = json.dumps(request())
     lines = [f"{name}: {value}\r\n" for name, value in {**HEADERS, "Content-Length": len(body)}.items()]
@@ -78,6 +93,37 @@ async def test_a_response_comes_in_one_packet(project) -> None:
                 head, _, answer = connection.recv(65536).partition(b"\r\n\r\n")
                 assert head.startswith(b"HTTP/1.1 200")
                 assert json.loads(answer)["result"]["structuredContent"] == GREETING
+
+
+# -- a client that leaves ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("size", "more"), [(70_001, b" " * 70_000), (1, b"POST /mcp HTTP/1.1\r\n")], ids=["large", "followed"]
+)
+async def test_who_goes_away_is_noticed_whatever_was_sent_before(size: int, more: bytes) -> None:
+    read, gone = asyncio.Event(), asyncio.Event()
+
+    async def wait(scope: Any, receive: Any, _: Any) -> None:
+        presence = scope[PRESENCE] = Presence()
+        presence.when_gone(gone.set)
+        while (await receive()).get("more_body", False):
+            read.set()
+        read.set()
+        await gone.wait()
+
+    http: Any = partial(Connection, HalfSent())
+    server = uvicorn.Server(uvicorn.Config(wait, http=http, lifespan="off", log_level="error"))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        _, client = await asyncio.open_connection(*listening.getsockname())
+        client.write(b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n{" % size)
+        await read.wait()
+        client.write(more)
+        client.close()
+        await gone.wait()
+        server.should_exit = True
+        await serving
 
 
 # -- one request, without a port --------------------------------------------------------------------------------------
@@ -101,7 +147,7 @@ class Held:
         scope = {"type": "http", "method": "POST", "path": "/mcp", "headers": headers, PRESENCE: self.presence}
         params = {"name": TOOL, "arguments": arguments or {}, "_meta": ENVELOPE}
         body = json.dumps(request(params=params)).encode()
-        self.answered = asyncio.ensure_future(Exchange(server).answer(7, body, scope, self.sent.put))
+        self.answered = asyncio.ensure_future(Exchange(server).answer(body, scope, self.sent.put))
 
     async def _work(self, *_: object) -> types.CallToolResult:
         self.begun.set()

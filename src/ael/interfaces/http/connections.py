@@ -28,6 +28,9 @@ _HEAD, _BODY = 20.0, 120.0
 #: Half-sent requests, and the bytes that came of all of them.
 _MOST, _MOST_BYTES = 1000, 256 * 1024 * 1024
 
+#: Bytes that a client may send while its request is answered, before no more of them are read.
+_EARLY = 64 * 1024
+
 #: Bytes that are gathered before they are sent.
 _PACKET = 64 * 1024
 
@@ -172,6 +175,9 @@ class Connection(H11Protocol):
             self._expect(owes)
         if owes is not None:
             self._half_sent.add(self, came)
+        elif len(self.conn.trailing_data[0]) <= _EARLY:
+            # uvicorn reads no more once a body is large or the next request begins, and so sees nobody leave.
+            self.flow.resume_reading()
 
     def _expect(self, owes: type[h11.IDLE | h11.SEND_BODY] | None) -> None:
         self._owes = owes

@@ -41,7 +41,7 @@ class Door:
             return
         if read.request_id is not None:
             scope[REQUEST_ID] = read.request_id
-            if await self._exchange.answer(read.request_id, body, scope, send):
+            if await self._exchange.answer(body, scope, send):
                 return
         is_read = False
 

@@ -58,7 +58,7 @@ class Exchange:
     def __init__(self, server: Server[Any]) -> None:
         self._server = server
 
-    async def answer(self, number: RequestId, body: bytes, scope: Scope, send: Send) -> bool:
+    async def answer(self, body: bytes, scope: Scope, send: Send) -> bool:
         """Answer what is a request of JSON-RPC; False where that is left to the SDK, and nothing was sent."""
         if dict(scope["headers"]).get(_VERSION, b"").decode("latin-1") not in MODERN_PROTOCOL_VERSIONS:
             return False
@@ -71,7 +71,9 @@ class Exchange:
         if route is None:
             return False
         if not scope[PRESENCE].gone:
-            await self._answer(_Response(number, message.get("params"), request, send), message, route)
+            # Its id goes back as it came: "7" and 7 are one only where requests are told apart.
+            response = _Response(message["id"], message.get("params"), request, send)
+            await self._answer(response, message, route)
         return True
 
     def _route(self, message: dict[str, Any], request: Request) -> InboundModernRoute | None:
