@@ -80,13 +80,18 @@ async def test_two_hundred_clients_at_once_are_all_answered_in_both_eras(crowd: 
     await asyncio.gather(*(in_session(n) for n in range(200)))
 
 
-async def test_what_does_not_fit_into_the_queue_is_told_and_the_rest_is_served(crowd: Any) -> None:
+async def test_what_does_not_fit_into_the_queue_is_told_and_the_rest_is_served(crowd: Any, noted: Any) -> None:
     _, door = crowd(max_concurrent=1, queue_limit=2)
-    answers = await asyncio.gather(*(door.call("workflow_add", n=n) for n in range(20)))
-    refused = [one for one in answers if one["isError"]]
-    assert 0 < len(refused) < 20
+    first = asyncio.ensure_future(door.call("workflow_hold"))
+    await noted.until(noticed(held=1))
+    calls = [asyncio.ensure_future(door.call("workflow_add", n=n)) for n in range(20)]
+    refused = [await answer for _, answer in zip(range(18), asyncio.as_completed(calls), strict=False)]
     assert {one["_meta"]["error"]["code"] for one in refused} == {"QUEUE_FULL"}
     assert all(one["_meta"]["error"]["retryable"] for one in refused)
+    # Who leaves makes room for those who wait.
+    first.cancel()
+    answers = await asyncio.gather(*calls)
+    assert [one["isError"] for one in answers].count(False) == 2
 
 
 async def test_a_client_that_does_not_read_its_answer_holds_up_nobody(crowd: Any) -> None:
