@@ -10,9 +10,10 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -23,7 +24,7 @@ from native_tools.file_patterns import matches
 from native_tools.server import NativeTools
 from native_tools.tool import ToolError
 from native_tools.workspace import open_workspace
-from tests.native_tools.conftest import calls, failing, refused
+from tests.native_tools.conftest import Call, calls, failing, refused
 
 SECRET = "what is outside"
 
@@ -341,6 +342,55 @@ async def test_a_file_that_is_swapped_for_a_link_is_never_read_nor_written_outsi
             with suppress(ToolError):
                 await tools("fs_write", path="f", content="x", mode="append")
     assert (outside / "secret").read_text() == SECRET
+
+
+@pytest.fixture
+def replaced(workspace, tmp_path, monkeypatch) -> Callable[[str], Call]:
+    """Return tools beside somebody who puts what is protected under a name, the moment after it was looked at."""
+    (workspace / "d").mkdir()
+    (workspace / "d/f").write_text("inside")
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours/f").write_text(SECRET)
+    really_open = os.open
+
+    def beside(name: str) -> Call:
+        ours = tmp_path / ("ours/f" if name == "f" else "ours")
+        place = workspace / ("d/f" if name == "f" else "d")
+
+        def open_another(path: str, *arguments: int, **more: int) -> int:
+            if path == name and ours.exists():
+                place.rename(workspace / "was")
+                ours.rename(place)
+            return really_open(path, *arguments, **more)
+
+        monkeypatch.setattr(os, "open", open_another)
+        return calls(NativeTools(Environment(workspace=workspace, protected=(ours,))))
+
+    return beside
+
+
+@pytest.mark.parametrize(
+    ("name", "tool", "params"),
+    [
+        ("d", "fs_read", {"path": "d/f"}),
+        ("f", "fs_read", {"path": "d/f"}),
+        ("d", "fs_list", {"path": "d"}),
+        ("d", "fs_delete", {"path": "d", "recursive": True}),
+    ],
+)
+async def test_what_is_protected_from_one_look_to_the_next_is_out_of_bounds(
+    replaced, workspace, tmp_path, name: str, tool: str, params: dict[str, Any]
+) -> None:
+    assert "out of bounds" in await refused(replaced(name), tool, **params)
+    # It was exchanged, and nothing happened to it.
+    assert not (tmp_path / "ours/f").exists()
+    assert (workspace / "d/f").read_text() == SECRET
+
+
+async def test_what_is_protected_from_one_look_to_the_next_is_not_listed(replaced, workspace) -> None:
+    listed = await replaced("d")("fs_list", recursive=True)
+    assert (workspace / "d/f").read_text() == SECRET
+    assert [one["path"] for one in listed["entries"]] == ["d"]
 
 
 _NAMES = st.sampled_from(["a", "b", "..", ".", "", "up", "out", "in", "/", "ä", "…", "~", "$HOME"])
