@@ -165,10 +165,13 @@ class AelError(Exception):
         self.cause = cause
         self.retry_after = retry_after
         self.values = values
-        named = {"tool_name": tool_name, "step_id": step_id, **values}
-        shown = {key: _brief(value) if isinstance(value, str) else value for key, value in named.items()}
-        self.message = self.template.format_map(shown)
+        self.message = self._worded()
         super().__init__(f"{self.message}: {detail}" if detail else self.message)
+
+    def _worded(self) -> str:
+        named = {"tool_name": self.tool_name, "step_id": self.step_id, **self.values}
+        shown = {key: _brief(value) if isinstance(value, str) else value for key, value in named.items()}
+        return self.template.format_map(shown)
 
     def record(self) -> ErrorRecord:
         """Return the error as data."""
@@ -186,6 +189,15 @@ class AelError(Exception):
             cause=self.cause,
             retry_after=self.retry_after,
         )
+
+    def of_tool(self, name: str) -> AelError:
+        """Name the tool as whoever called it did, which its server does not know; return self."""
+        if self.tool_name == name:
+            return self
+        self.tool_name = _brief(name)
+        self.message = self._worded()
+        self.args = (f"{self.message}: {self.detail}" if self.detail else self.message,)
+        return self
 
     def at_step(self, step_id: str, attempt: int) -> AelError:
         """Name the step and attempt where they are not known yet; return self."""

@@ -238,6 +238,15 @@ async def test_a_definition_that_is_no_json_costs_no_other_tool(through, hostile
     assert (await call("s__act", n=1))["got"] == {"n": 1}
 
 
+@pytest.mark.parametrize(("way", "called"), [("crash", "my_act"), ("crash", "s__act"), ("deaf", "my_act")])
+async def test_an_error_names_the_tool_as_it_was_called(through, hostile, way: str, called: str) -> None:
+    call = through(s=hostile(way, prefix="my_"))
+    error = await call.error(called, 0.1 if way == "deaf" else None, n=1)
+    said = "is unavailable" if way == "crash" else "timed out after 0.1s"
+    assert (error.tool_name, error.message) == (called, f"Tool '{called}' {said}")
+    assert str(error).startswith(error.message)
+
+
 @pytest.mark.parametrize("size", [1, 1_000_000])
 async def test_half_a_character_in_a_result_fails_its_call_and_says_so(through, hostile, size: int) -> None:
     call = through(s=hostile("half_character"))

@@ -102,6 +102,10 @@ class Gateway:
             refusal = failed.__cause__
             if context.on_result is not None and isinstance(refusal, RpcError):
                 context.on_result(Refusal(code=refusal.code, message=refusal.message, data=refusal.data))
+            failed.of_tool(name)
+            raise
+        except AelError as error:
+            error.of_tool(name)
             raise
         if context.on_result is not None:
             context.on_result(result.raw)

@@ -43,7 +43,7 @@ def sift(server: str, listed: Iterable[dict[str, Any]]) -> Offers:
     for tool in listed:
         name = tool.get("name")
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            shown = visible(beginning(str(name), _SHOWN)).replace("\n", " ")
+            shown = visible(str(name) if len(str(name)) <= _SHOWN else f"{str(name)[:_SHOWN]}…").replace("\n", " ")
             broken[shown] = "its name is not 1 to 128 letters, digits and _ - . / :"
         elif name in found:
             broken[name] = "it is listed twice"

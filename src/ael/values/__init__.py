@@ -70,7 +70,7 @@ def beginning(words: str, most: int) -> str:
         return words
     head = words[: most - 1]
     at = max(head.rfind(one) for one in " \t\n\"'")
-    return f"{head[: at + 1 if at >= most - _LONGEST_SECRET else max(0, most - _LONGEST_SECRET)]}…"
+    return f"{head[: at + 1 if at >= most - _LONGEST_SECRET else max(most - _LONGEST_SECRET, most // 2)]}…"
 
 
 def canonical(value: JSONValue) -> bytes:
