@@ -126,6 +126,23 @@ def test_a_listing_of_a_workflow_that_never_ran_says_so_with_the_nearest_that_di
     assert (as_json.returncode, as_json.stdout, as_json.stderr) == (0, "[]\n", "")
 
 
+def test_plans_are_remembered_and_the_oldest_forgotten_past_four_thousand(ael, home: Path) -> None:
+    plans = home / ".local/state/ael/plans"
+    ael("run", HELLO)
+    (known,) = plans.iterdir()
+    for number in range(4100):
+        old = plans / f"old-{number:04}"
+        old.touch()
+        os.utime(old, (number, number))
+    assert ael("run", HELLO).returncode == 0
+    assert len(list(plans.iterdir())) == 4101
+    assert ael("run", str(WORKFLOWS / "number-statistics.yaml"), "-i", "numbers=[1]").returncode == 0
+    left = {one.name for one in plans.iterdir()}
+    assert len(left) <= 4096
+    assert {known.name, "old-4099"} <= left
+    assert "old-0000" not in left
+
+
 def test_trace_shows_inputs_and_outputs_of_each_step(ael) -> None:
     done = ael("run", HELLO, "--trace")
     assert done.stdout == "Hello, World!\n"

@@ -31,8 +31,9 @@ _BUILD = _build()
 #: Largest file that is remembered, bytes.
 _LARGEST = 1024 * 1024
 
-#: Entries beyond this many are forgotten, oldest first.
-_MOST_ENTRIES = 4096
+#: Of more entries than this the oldest are forgotten. A look at all of them costs more than the rest of remembering: it
+#: comes before the first new one, then once in so many.
+_MOST_ENTRIES, _BETWEEN_LOOKS = 4096, 256
 
 
 class PlanCache:
@@ -40,6 +41,7 @@ class PlanCache:
 
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
+        self._remembered = 0
 
     def find(self, path: str, allowed_imports: tuple[str, ...]) -> tuple[str | None, Plan | None]:
         """Return the key of a file as it is now, and its plan when it is known.
@@ -62,6 +64,11 @@ class PlanCache:
         """Keep a plan; a directory that cannot be written to is no error, the next run plans again."""
         if self._directory is None:
             return
+        if self._remembered % _BETWEEN_LOOKS == 0:
+            # Others may forget at the same time.
+            with suppress(OSError):
+                self._forget_oldest()
+        self._remembered += 1
         with suppress(OSError):
             self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             temporary = self._directory / f".{key}.{os.getpid()}"
@@ -69,7 +76,6 @@ class PlanCache:
             with open(descriptor, "wb") as file:  # noqa: PTH123 # a descriptor
                 file.write(msgspec.json.encode(plan))
             temporary.rename(self._directory / key)
-            self._forget_oldest()
 
     def _read(self, key: str) -> Plan | None:
         assert self._directory is not None
@@ -87,7 +93,7 @@ class PlanCache:
         entries = [entry for entry in os.scandir(self._directory) if entry.is_file()]
         if len(entries) > _MOST_ENTRIES:
             entries.sort(key=lambda entry: entry.stat().st_mtime)
-            for entry in entries[: len(entries) - _MOST_ENTRIES]:
+            for entry in entries[: len(entries) - _MOST_ENTRIES + _BETWEEN_LOOKS]:
                 Path(entry.path).unlink(missing_ok=True)
 
 
