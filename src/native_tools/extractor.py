@@ -40,8 +40,17 @@ def main() -> None:
         answer = {"error": "it is nested too deep."}
     except MemoryError:
         answer = {"error": "it takes too much memory."}
+    encoded = _encoded(answer)
     _end_with_the_reader(False)
-    sys.stdout.buffer.write(msgspec.msgpack.encode(answer))
+    sys.stdout.buffer.write(encoded)
+
+
+def _encoded(answer: Answer) -> bytes:
+    try:
+        return msgspec.msgpack.encode(answer)
+    except (OverflowError, TypeError, UnicodeError):
+        why = "what is found is no data: it has an integer beyond 64 bits, half a character, or an expression in it."
+        return msgspec.msgpack.encode({"error": why})
 
 
 def _end_with_the_reader(wanted: bool) -> None:  # on or off

@@ -71,4 +71,7 @@ def typed(text: str, field: Field) -> Any:  # noqa: ANN401 # any JSON
     digits = re.sub(r"[\s,_']", "", found[0])
     if len(digits) > 300:
         return None
-    return int(float(digits)) if field.type == "integer" else float(digits)
+    if field.type == "number":
+        return float(digits)
+    whole = int(digits.partition(".")[0])
+    return whole if -(2**63) <= whole < 2**64 else None

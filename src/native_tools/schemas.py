@@ -61,6 +61,23 @@ class Validator:
         return found, count
 
 
+def with_whole_numbers(schema: Schema, value: Any) -> Any:  # noqa: ANN401 # any JSON
+    """Return a value with 5 for 5.0 where the schema wants a whole number: to JSON Schema they are the same."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and _wants_whole(schema) else value
+    if isinstance(value, dict):
+        known = schema.get("properties")
+        return {key: with_whole_numbers(known.get(key, {}), one) for key, one in value.items()} if known else value
+    items = schema.get("items")
+    if isinstance(value, list) and isinstance(items, dict) and (items.get("properties") or _wants_whole(items)):
+        return [with_whole_numbers(items, one) for one in value]
+    return value
+
+
+def _wants_whole(schema: Schema) -> bool:
+    return any(one.get("type") == "integer" for one in (schema, *schema.get("anyOf", ())))
+
+
 def _message(error: Any) -> str:  # noqa: ANN401 # jsonschema_rs has no types
     """Return what is wrong with a value, with the values that it may have: the library names two of them."""
     if error.kind.name != "enum":

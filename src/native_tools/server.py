@@ -17,7 +17,7 @@ from native_tools import __version__
 from native_tools.catalog import offered
 from native_tools.environment import Environment
 from native_tools.excerpts import excerpt
-from native_tools.schemas import Validator
+from native_tools.schemas import Validator, with_whole_numbers
 from native_tools.tool import Arguments, Result, Tool, ToolError
 
 if TYPE_CHECKING:
@@ -132,15 +132,19 @@ class NativeTools:
         if why := tool.unavailable(self._environment):
             raise ToolError(f"{name} is unavailable: {why}")
         self._check(tool, arguments)
-        return await tool.run(arguments, self._environment)
+        return await tool.run(with_whole_numbers(tool.input_schema, arguments), self._environment)
 
     def _check(self, tool: Tool, arguments: Arguments) -> None:
         validator = self._validators.get(tool.name)
         if validator is None:
             validator = self._validators[tool.name] = Validator(tool.input_schema)
-        if validator.is_valid(arguments):
-            return
-        found, count = validator.violations(arguments, _MOST_VIOLATIONS)
+        try:
+            if validator.is_valid(arguments):
+                return
+            found, count = validator.violations(arguments, _MOST_VIOLATIONS)
+        except ValueError as error:
+            # Deeper than is looked, or half a character.
+            raise ToolError(f"invalid parameters for {tool.name}: {excerpt(str(error), 200)}.") from error
         said = "; ".join(f"{one.path}: {one.message}" if one.path else one.message for one in found)
         more = f"; and {count - len(found)} more" if count > len(found) else ""
         required = tool.input_schema["required"]

@@ -155,10 +155,20 @@ async def test_values_of_attributes_lists_and_json(tools) -> None:
         ("extract_structured", {"content": "{}", "fields": {"a": "["}}, "JMESPath"),
         ("extract_structured", {"content": '{"a": 1}', "fields": {"a": "length(a)"}}, "JMESPath"),
         ("extract_structured", {"content": "{}", "fields": {"a": {"select": "a", "attribute": "b"}}}, "for HTML"),
+        ("extract_structured", {"content": '{"a": 99999999999999999999}', "fields": {"a": "a"}}, "beyond 64 bits"),
+        ("extract_structured", {"content": "{}", "fields": {"a": r'`"\ud800"`'}}, "half a character"),
+        ("extract_structured", {"content": "{}", "fields": {"a": "&a"}}, "an expression"),
     ],
 )
 async def test_what_is_wrong_with_a_document_or_a_question_is_told(tools, tool, params, part) -> None:
     assert part in await refused(tools, tool, **params)
+
+
+async def test_a_whole_number_in_a_text_is_exact_or_none(tools) -> None:
+    page = "<p>12345678901234567.9</p><b>-9223372036854775808</b><i>18446744073709551616</i>"
+    fields = {name: {"select": name, "type": "integer"} for name in ("p", "b", "i")}
+    found = await tools("extract_structured", content=page, fields=fields)
+    assert found["data"] == {"p": 12345678901234567, "b": -(2**63), "i": None}
 
 
 async def test_a_page_that_takes_for_ever_is_given_up_and_the_server_lives(tools, monkeypatch) -> None:

@@ -344,6 +344,12 @@ async def test_a_file_that_is_swapped_for_a_link_is_never_read_nor_written_outsi
     assert (outside / "secret").read_text() == SECRET
 
 
+async def test_a_whole_number_may_be_written_with_a_fraction_of_nothing(call, workspace) -> None:
+    (workspace / "f").write_text("content")
+    assert (await call("fs_read", path="f", offset=1.0, length=-0.0 + 3))["content"] == "ont"
+    assert (await call("extract_text", path="f", max_chars=2.0))["text"] == "co"
+
+
 @pytest.fixture
 def replaced(workspace, tmp_path, monkeypatch) -> Callable[[str], Call]:
     """Return tools beside somebody who puts what is protected under a name, the moment after it was looked at."""
