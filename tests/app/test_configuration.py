@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +16,7 @@ from ael.app.config_excerpts import masked_line
 from ael.app.config_paths import parse_path, show_path
 from ael.app.configuration import Draft
 from ael.app.settings import ConfigSource
-from ael.errors import AelError, ConfigInvalid
+from ael.errors import AelError, ConfigInvalid, ConfigPathInvalid
 from ael.values import JSONValue
 
 TEXT = b"""\
@@ -92,6 +93,86 @@ def test_edits_keep_every_comment_and_every_other_value(edits: list[tuple[str, J
     staged.reset()
     assert staged.text == TEXT.decode()
     assert staged.diff() == ""
+
+
+IN_BRACKETS = """\
+# head
+mcp:   # servers
+  servers: {
+    # before one
+    one: {command: a, args: ["x", 'y', z]},   # its line
+    "two": {
+      "command": "b",
+      env: {A: b}   # of two
+    }   # the last
+  }
+server: {name: mine}
+workflows: {directories: [
+  a,  # first
+  b,
+]}
+execution:
+  # limits
+  max_steps: 10   # not more
+"""
+
+
+@settings(max_examples=60)
+@given(edits=st.lists(EDITS, max_size=4), removed=st.sampled_from(["mcp.servers.one", "mcp.servers.two.env", "server"]))
+def test_edits_keep_comments_and_lines_of_values_in_brackets(edits: list[tuple[str, JSONValue]], removed: str) -> None:
+    staged = draft(IN_BRACKETS.encode())
+    for path, value in edits:
+        with contextlib.suppress(ConfigInvalid):
+            staged.set(path, value)
+            assert staged.get(path) == value
+        assert set(comments(IN_BRACKETS)) <= set(comments(staged.text))
+    staged.unset(removed)
+    with pytest.raises(ConfigPathInvalid):
+        staged.get(removed)
+    gone = {"mcp.servers.one": "# its line", "mcp.servers.two.env": "# of two"}.get(removed)
+    assert {*comments(IN_BRACKETS)} - {gone} <= {*comments(staged.text)}
+
+
+JSON = """\
+{
+    "mcp": {
+        "servers": {
+            "git": {"command": "a"},
+            "files": {
+                "command": "npx",
+                "args": ["-y", "b"]
+            }
+        }
+    },
+    "execution": {"max_steps": 10},
+    "workflows": {}
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "before", "after"),
+    [
+        ("execution.max_steps", 11, '"max_steps": 10', '"max_steps": 11'),
+        ("execution.parallel", False, "10},", '10, "parallel": false},'),
+        ("mcp.servers.files.args[1]", "c", '"b"]', '"c"]'),
+        ("mcp.servers.files.args[2]", "c", '"b"]', '"b", "c"]'),
+        ("mcp.expose_tools", [], "        }\n    },", '        },\n        "expose_tools": []\n    },'),
+        ("server.name", "x", "{}\n}", '{},\n    "server": {\n        "name": "x"\n    }\n}'),
+        ("workflows.hot_reload", True, "{}", '{\n        "hot_reload": true\n    }'),
+        ("mcp.servers.git", None, '            "git": {"command": "a"},\n', ""),
+        ("workflows", None, ',\n    "workflows": {}', ""),
+        ("execution.max_steps", None, '{"max_steps": 10}', "{}"),
+    ],
+)
+def test_json_of_several_lines_stays_as_it_is_laid_out(path: str, value: JSONValue, before: str, after: str) -> None:
+    for newline in ("\n", "\r\n"):
+        staged = draft(JSON.replace("\n", newline).encode())
+        if value is None:
+            staged.unset(path)
+        else:
+            staged.set(path, value)
+        assert staged.text == JSON.replace(before, after, 1).replace("\n", newline)
 
 
 @pytest.mark.parametrize("text", [b"", b"# nothing yet\n", b"# nothing yet", b"---\n", b"\xef\xbb\xbf# bom\n"])

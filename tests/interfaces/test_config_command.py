@@ -54,6 +54,17 @@ def test_an_edit_changes_its_own_line_and_keeps_comments_and_order(ael: Ael, con
     assert not list(config.parent.glob(".ael-config*"))
 
 
+def test_an_edit_of_values_in_brackets_changes_its_own_line(ael: Ael, write: Write) -> None:
+    text = '{\n    "mcp": {\n        "servers": {}\n    },\n    "execution": {"max_concurrent": 20}\n}\n'
+    path = Path(write("ael-config.yaml", text))
+    assert ael("config", "set", "execution.max_concurrent", "30").returncode == 0
+    assert path.read_text() == text.replace("20", "30")
+    text = "mcp: {servers: {\n  # first\n  a: {command: a},  # its line\n  b: {command: b}\n}}\n"
+    path.write_text(text)
+    assert ael("config", "set", "mcp.servers.a.command", "c").returncode == 0
+    assert path.read_text() == text.replace("command: a", "command: c")
+
+
 def test_a_variable_that_is_not_set_yet_is_a_warning_of_an_edit(ael: Ael, config: Path) -> None:
     done = ael("config", "set", "logging.level", "DEBUG", "--json")
     found = json.loads(done.stdout)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import difflib
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import msgspec
 from ael.app.config_excerpts import masked_lines, read_root, unreadable
 from ael.app.config_paths import Part, parse_path, show_path, value_at
 from ael.app.config_secrets import masker_of, refusal
+from ael.app.config_text import has_lines_in_brackets, put_in_text, remove_in_text
 from ael.app.files import alone, replace_file
 from ael.app.settings import ConfigSource, check_config
 from ael.errors import ConfigInvalid, ConfigPathInvalid, OutputInvalid, Problem
@@ -28,6 +29,9 @@ from ael.workflow.yaml_reader import Reader, Unreadable
 
 #: Changes ruamel's document, with values as the second argument makes them.
 _Edit = Callable[[Any, Callable[[JSONValue], Any]], None]
+
+#: Returns a text after the same change; None where it cannot.
+_EditText = Callable[[str], "str | None"]
 
 
 class Draft:
@@ -109,7 +113,7 @@ class Draft:
         ]
         if literals:
             raise ConfigInvalid(literals)
-        self._stage(expected, put, edits[-1][0] if edits else ())
+        self._stage(expected, put, partial(_put_in_text, edits), edits[-1][0] if edits else ())
 
     def take(self, other: Draft) -> None:
         """Stage what another draft of the same file has staged."""
@@ -120,7 +124,8 @@ class Draft:
         parts = parse_path(path)
         if not parts or value_at(self._document, parts) is msgspec.UNSET:
             raise ConfigPathInvalid("the file says nothing there", path=path)
-        self._stage(_without(self._document, parts), partial(_remove, parts), parts)
+        without = _without(self._document, parts)
+        self._stage(without, partial(_remove, parts), lambda text: remove_in_text(text, parts), parts)
 
     def validate(self) -> list[Problem]:
         """Return what the staged text still needs from the environment; raises `ConfigInvalid` for what is wrong."""
@@ -171,14 +176,10 @@ class Draft:
             message = f"the configuration file '{target}' {what}"
             raise ConfigInvalid([Problem(message=message, suggestion="Look at it, then make the edit again.")])
 
-    def _stage(self, expected: JSONValue, edit: _Edit, parts: tuple[Part, ...]) -> None:
-        """Edit the text and keep it if it means just what the edit means.
-
-        What one library writes without quotes, another may not read so; with quotes it does.
-        """
+    def _stage(self, expected: JSONValue, edit: _Edit, in_text: _EditText, parts: tuple[Part, ...]) -> None:
+        """Edit the text and keep it if it means just what the edit means."""
         unread: ConfigInvalid | None = None
-        for quoted in (False, True):
-            text = _edited(self._text, edit, partial(_node, quoted=quoted))
+        for text in _texts(self._text, edit, in_text):
             try:
                 found = _read(text, self.path)
             except ConfigInvalid as error:
@@ -242,6 +243,33 @@ def _without(document: JSONValue, parts: tuple[Part, ...]) -> JSONValue:
 
 
 # -- the text ---------------------------------------------------------------------------------------------------------
+
+
+def _texts(text: bytes, edit: _Edit, in_text: _EditText) -> Iterator[bytes]:
+    """Yield what a text may be after an edit, the best first."""
+    source = text.decode("utf-8-sig")
+    newline = "\r\n" if "\r\n" in source else "\n"
+    source = source.replace("\r\n", "\n")
+    if has_lines_in_brackets(source):
+        from yaml import YAMLError  # noqa: PLC0415 # 17 ms to import, for commands that edit
+
+        try:
+            made = in_text(source)
+        except YAMLError:
+            # The first of several edits made something else of the text.
+            made = None
+        if made is not None:
+            yield made.replace("\n", newline).encode()
+    # What one library writes without quotes, another may not read so; with quotes it does.
+    for quoted in (False, True):
+        yield _edited(text, edit, partial(_node, quoted=quoted))
+
+
+def _put_in_text(edits: Iterable[tuple[tuple[Part, ...], JSONValue]], text: str) -> str | None:
+    made: str | None = text
+    for parts, value in edits:
+        made = None if made is None else put_in_text(made, parts, value)
+    return made
 
 
 def _edited(text: bytes, edit: _Edit, written: Callable[[JSONValue], Any]) -> bytes:
