@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import resource
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 import uvicorn
 
-from ael.interfaces.http.connections import Connection, HalfSent
+from ael.interfaces.http.connections import HalfSent, open_connection
 
 HEAD = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\n"
 BODY = (
@@ -111,6 +114,42 @@ async def test_of_too_many_half_sent_requests_the_oldest_are_closed_and_others_a
     assert "Traceback" not in project.errors
 
 
+#: The beginning of a TLS record that holds a ClientHello.
+HELLO = b"\x16\x03\x01\x02\x00\x01"
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[str, str]:
+    """Make a certificate and its key."""
+    cert, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, *names]
+    subprocess.run(command, capture_output=True, check=True)
+    return cert, key
+
+
+async def test_of_too_many_handshakes_of_tls_the_oldest_are_closed_and_others_are_served(
+    project, connections, certificate
+) -> None:
+    cert, key = certificate
+    with few_descriptors():
+        running = project.process("--transport", "http", "--port", "0", "--tls-cert", cert, "--tls-key", key)
+        process = await running.__aenter__()
+    try:
+        url = await project.said(r"Listening on (\S+)", process)
+        many = [await connections.send(url, data) for _ in range(DESCRIPTORS) for data in (b"", HELLO)]
+        for one in many[:DESCRIPTORS]:
+            assert await end_of(one) == b""
+        trusting = ssl.create_default_context(cafile=cert)
+        async with httpx2.AsyncClient(verify=trusting, timeout=60) as client:
+            health = url.replace("127.0.0.1", "localhost").replace("/mcp", "/health")
+            assert (await client.get(health)).json()["status"] == "ok"
+        assert project.errors.count("the requests that are unfinished for longest are closed") == 1
+    finally:
+        await running.__aexit__(None, None, None)
+    assert "Traceback" not in project.errors
+
+
 @pytest.mark.slow
 async def test_a_request_whose_head_never_ends_is_closed_by_the_real_server(project, connections) -> None:
     async with project.over_http() as url, asyncio.timeout(120):
@@ -133,13 +172,19 @@ async def echo(scope: dict[str, Any], receive: Any, answer: Any) -> None:
 @pytest.fixture
 async def address() -> Any:
     """Serve `echo` on connections with next to no patience."""
-    http: Any = partial(Connection, HalfSent(head_seconds=0.2, body_seconds=0.2))
+    async with serving(None) as address:
+        yield address
+
+
+@asynccontextmanager
+async def serving(context: ssl.SSLContext | None) -> AsyncIterator[str]:
+    http: Any = partial(open_connection, HalfSent(head_seconds=0.2, body_seconds=0.2), context)
     server = uvicorn.Server(uvicorn.Config(echo, http=http, lifespan="off", log_level="error"))
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        running = asyncio.create_task(server.serve(sockets=[listening]))
         yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
         server.should_exit = True
-        await serving
+        await running
 
 
 @pytest.mark.parametrize("data", [b"", HEAD, BODY], ids=["nothing", "head", "body"])
@@ -147,6 +192,16 @@ async def test_a_request_that_does_not_end_is_closed_after_its_time(
     address: str, connections: Connections, data: bytes
 ) -> None:
     assert await end_of(await connections.send(address, data)) == TOO_SLOW
+
+
+@pytest.mark.parametrize("data", [b"", HELLO], ids=["nothing", "hello"])
+async def test_a_handshake_of_tls_that_does_not_end_is_closed_after_its_time(
+    certificate: tuple[str, str], connections: Connections, data: bytes
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    async with serving(context) as address:
+        assert await end_of(await connections.send(address, data)) == b""
 
 
 async def test_bytes_that_trickle_in_buy_no_time(address: str, connections: Connections) -> None:

@@ -19,7 +19,7 @@ from ael.errors import AelError, ConfigInvalid, Problem
 from ael.interfaces.cli.options import Globals
 from ael.interfaces.cli.render import print_failure, printable, say
 from ael.interfaces.cli.session import Interruption, set_up_logging
-from ael.interfaces.http.address import Address, check_tls, listen
+from ael.interfaces.http.address import Address, listen, tls_context
 from ael.interfaces.mcp.wire import divert
 
 #: Seconds in which a client takes its last answers.
@@ -159,7 +159,8 @@ class Serve:
             self._say("authoring tools are not offered over HTTP: that needs authentication")
         if read.file.mcp.config_tools:
             self._say("configuration tools are not offered over HTTP: that needs authentication")
-        check_tls(address)
+        # Before the port is open and heavy libraries are imported.
+        tls_context(address)
         with listen(address) as port:
             await self._at(port, serving, address)
 

@@ -60,14 +60,16 @@ def _hint(error: OSError) -> str:
     return "Choose another with --port, or stop what listens there."
 
 
-def check_tls(address: Address) -> None:
-    """Raise `ConfigInvalid` where the certificate or its key is not usable."""
+def tls_context(address: Address) -> ssl.SSLContext | None:
+    """Return what speaks TLS, None without a certificate; raises `ConfigInvalid` where it or its key is not usable."""
     if address.tls_cert is None:
-        return
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(address.tls_cert, address.tls_key)
+        context.load_cert_chain(address.tls_cert, address.tls_key)
     except (OSError, ssl.SSLError) as error:
         raise _refused(f"the certificate or its key is not usable: {error}", "Give both as PEM files.") from error
+    return context
 
 
 def _refused(message: str, suggestion: str) -> ConfigInvalid:

@@ -10,7 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
-from typing import Any
+import ssl
+from asyncio.sslproto import SSLProtocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import h11
 from uvicorn.config import Config
@@ -25,6 +28,9 @@ _log = logging.getLogger("ael.serving")
 #: Seconds in which the head of a request has to arrive, and its body after that.
 _HEAD, _BODY = 20.0, 120.0
 
+#: Seconds in which a client over TLS may say that it has seen us close.
+_FAREWELL = 2
+
 #: Half-sent requests, and the bytes that came of all of them.
 _MOST, _MOST_BYTES = 1000, 256 * 1024 * 1024
 
@@ -35,6 +41,14 @@ _EARLY = 64 * 1024
 _PACKET = 64 * 1024
 
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+
+
+class Unfinished(Protocol):
+    """A connection that owes us something."""
+
+    def give_up(self) -> None:
+        """Close it."""
+        ...
 
 
 class HalfSent:
@@ -49,11 +63,11 @@ class HalfSent:
         #: New connections that may be taken at once: some more are, before any of the old ones is really closed.
         self.at_once = max(1, self._most // 8)
         #: With the bytes that came of each, the oldest first.
-        self._bytes: dict[Connection, int] = {}
+        self._bytes: dict[Unfinished, int] = {}
         self._sum = 0
         self._told = False
 
-    def add(self, connection: Connection, came: int) -> None:
+    def add(self, connection: Unfinished, came: int) -> None:
         """Note what came of a request that is not whole yet."""
         self._bytes[connection] = self._bytes.get(connection, 0) + came
         self._sum += came
@@ -70,7 +84,7 @@ class HalfSent:
         for connection in tuple(self._bytes):
             connection.give_up()
 
-    def discard(self, connection: Connection) -> None:
+    def discard(self, connection: Unfinished) -> None:
         """Forget a connection whose request is whole, or which is gone."""
         self._sum -= self._bytes.pop(connection, 0)
 
@@ -125,6 +139,8 @@ class Connection(H11Protocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._half_sent = half_sent
+        #: Called once the connection is made, which over TLS is after the handshake.
+        self.when_made: Callable[[], None] | None = None
         #: What the client owes: the state of h11 in which the time began.
         self._owes: type[h11.IDLE | h11.SEND_BODY] | None = None
         self._patience: asyncio.TimerHandle | None = None
@@ -132,6 +148,8 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """See `asyncio.Protocol`."""
         self._packets = Packets(transport, self.loop)
+        if self.when_made is not None:
+            self.when_made()
         super().connection_made(self._packets)  # type: ignore[arg-type]  # all that is asked of one
         self._look(0)
 
@@ -188,3 +206,52 @@ class Connection(H11Protocol):
         if owes is not None:
             seconds = self._half_sent.head_seconds if owes is h11.IDLE else self._half_sent.body_seconds
             self._patience = self.loop.call_later(seconds, self.give_up)
+
+
+class Handshake(SSLProtocol):
+    """A connection over TLS: one whose handshake is not done yet is as half-sent as a request.
+
+    asyncio would wait a minute for it, and for as many as there are descriptors.
+    """
+
+    def __init__(self, half_sent: HalfSent, context: ssl.SSLContext, inner: Connection) -> None:
+        super().__init__(
+            asyncio.get_running_loop(),
+            inner,
+            context,
+            None,  # type: ignore[arg-type]  # nobody waits for the handshake
+            server_side=True,
+            ssl_handshake_timeout=half_sent.head_seconds,  # type: ignore[arg-type]  # any number of seconds
+            ssl_shutdown_timeout=_FAREWELL,
+        )
+        inner.when_made = self.done
+        self._half_sent = half_sent
+        self._below: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See `asyncio.Protocol`."""
+        assert isinstance(transport, asyncio.Transport)
+        self._below = transport
+        super().connection_made(transport)
+        self._half_sent.add(self, 0)
+
+    def done(self) -> None:
+        """Wait no more."""
+        self._half_sent.discard(self)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """See `asyncio.Protocol`."""
+        self.done()
+        super().connection_lost(exc)
+
+    def give_up(self) -> None:
+        """Close a connection whose handshake is not done."""
+        self.done()
+        if self._below is not None:
+            self._below.abort()
+
+
+def open_connection(half_sent: HalfSent, context: ssl.SSLContext | None, **of_uvicorn: Any) -> asyncio.BaseProtocol:  # noqa: ANN401 # as uvicorn makes its own
+    """Return what serves a connection that has just been taken, over TLS where there is a context for it."""
+    connection = Connection(half_sent, **of_uvicorn)
+    return connection if context is None else Handshake(half_sent, context, connection)

@@ -16,8 +16,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from ael import __version__
-from ael.interfaces.http.address import BACKLOG, Address
-from ael.interfaces.http.connections import Connection, HalfSent
+from ael.interfaces.http.address import BACKLOG, Address, tls_context
+from ael.interfaces.http.connections import HalfSent, open_connection
 from ael.interfaces.http.door import Door
 from ael.interfaces.http.exchange import Exchange
 from ael.interfaces.http.guard import Guard
@@ -55,15 +55,13 @@ class HttpServer:
         self._half_sent = HalfSent()
         config = uvicorn.Config(
             Guard(_application(manager, door), names, PRESENCE),
-            http=partial(Connection, self._half_sent),  # type: ignore[arg-type]  # called as the class would be
+            http=partial(open_connection, self._half_sent, tls_context(address)),  # type: ignore[arg-type]  # called as the class would be
             backlog=self._half_sent.at_once,
             log_level="warning",
             access_log=False,
             proxy_headers=False,
             lifespan="on",
             server_header=False,
-            ssl_certfile=address.tls_cert,
-            ssl_keyfile=address.tls_key,
             timeout_graceful_shutdown=_LAST_WORDS,
         )
         self._server = _Server(config)
