@@ -97,6 +97,7 @@ def test_a_link_stays_a_link_and_what_it_leads_to_is_written(ael: Ael, config: P
         ("execution.max_concurrent", "0", "CONFIG_INVALID", "'max_concurrent' is at least 1"),
         ("execution.max_concurrent", "[1", "CONFIG_INVALID", "is not closed"),
         ("mcp.servers.a__b", "{command: x}", "CONFIG_INVALID", "the server name 'a__b' is empty or holds '__'"),
+        ("mcp.servers.a_", "{command: x}", "CONFIG_INVALID", "the server name 'a_' ends with '_'"),
         ("mcp.servers.git.url", "http://x/mcp", "CONFIG_INVALID", "needs exactly one of 'command' and 'url'"),
     ],
 )
@@ -275,7 +276,7 @@ def test_servers_of_claude_desktop_are_taken_over_without_their_secrets(ael: Ael
     }
     notes = {one["name"]: "; ".join(one["notes"]) for one in report["servers"]}
     assert (
-        "named 'my_files' here: a name may not hold '__', nor what cannot be printed; not taken over:"
+        "named 'my_files' here: a name may not hold '__' nor what cannot be printed, nor end with '_'; not taken over:"
         in notes["my_files"]
     )
     assert notes["ael"] == "it is AEL itself"

@@ -371,6 +371,9 @@ async def test_a_command_that_is_no_program_is_told_with_what_to_do(
     [
         ({"command": "echo hi & sleep 5"}, "exit code 0", "& is an argument"),
         ({"command": "true", "cwd": "/no/where"}, "/no/where does not exist", "Install it"),
+        ({"command": "true", "cwd": "/etc/passwd"}, "/etc/passwd is not a directory", "correct"),
+        ({"command": "true", "cwd": "x" * 10_000}, "more characters are left out) does not exist", "correct"),
+        ({"url": "http://127.0.0.1:9/" + "x" * 50_000}, "more characters are left out", "is up"),
         ({"command": "true", "args": ("x" * 300_000,)}, "longer than the system allows", "Shorten"),
         ({"command": "true", "args": ("a\0b",)}, "null byte", "by hand"),
         ({"command": "true", "args": ("x" * 50_000,)}, "more characters are left out", "by hand"),

@@ -194,9 +194,11 @@ class _Import:
             return self._skip(wrong)
         if _holds_credentials(raw.get("url")):
             return self._skip("its url holds a name or a password, which belong into `headers`")
-        self.name = re.sub(r"__+", "_", "".join(filter(str.isprintable, self._listed.name)))
+        self.name = re.sub(r"__+", "_", "".join(filter(str.isprintable, self._listed.name))).rstrip("_")
         if self.name != self._listed.name:
-            self._notes.append(f"named '{self.name}' here: a name may not hold '__', nor what cannot be printed")
+            self._notes.append(
+                f"named '{self.name}' here: a name may not hold '__' nor what cannot be printed, nor end with '_'"
+            )
         if not self.name.strip():
             return self._skip("it has no name")
         definition = self._definition(raw)

@@ -217,6 +217,11 @@ def _check_servers(config: ConfigFile, reader: Reader) -> None:
 def _check_server(name: str, server: ServerConfig, path: str, reader: Reader) -> None:
     if not name or "__" in name:
         _wrong(reader, path, f"the server name '{name}' is empty or holds '__'", "Use one `_`.")
+    elif name.endswith("_"):
+        hint = "In `server__tool` nobody could tell where it ends."
+        _wrong(reader, path, f"the server name '{name}' ends with '_'", hint)
+    elif not name.isprintable():
+        _wrong(reader, path, f"the server name {name!r} holds what cannot be printed", "Use letters, digits and `-`.")
     if name == NATIVE:
         message = f"'{NATIVE}' is the name of the tools that come with AEL"
         _wrong(reader, path, message, "Give it another name; `tools.native: true` offers AEL's own tools.")

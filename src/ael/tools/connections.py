@@ -11,6 +11,7 @@ import importlib
 import math
 import shlex
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -184,8 +185,10 @@ def _explain_program(error: OSError, config: ServerConfig) -> Failure:
     path = Path(shutil.which(program) or program)
     shown = mask_command(program, ())
     hint = "Install it, or correct the configuration."
-    if config.cwd is not None and not Path(config.cwd).is_dir():
-        why = f"the directory {config.cwd} does not exist"
+    if config.cwd is not None and not _is_directory(config.cwd):
+        why = f"the directory {shortened(config.cwd, _LONGEST_COMMAND)} does not exist"
+        if _exists(config.cwd):
+            why = f"{config.cwd} is not a directory"
     elif isinstance(error, FileNotFoundError) and path.is_file():
         why = f"the first line of '{shown}' names a program that does not exist"
     elif isinstance(error, FileNotFoundError):
@@ -210,6 +213,18 @@ def _explain_program(error: OSError, config: ServerConfig) -> Failure:
     return Failure(why=why, suggestion=hint, is_final=True)
 
 
+def _is_directory(path: str) -> bool:
+    with suppress(OSError):  # too long to be one
+        return Path(path).is_dir()
+    return False
+
+
+def _exists(path: str) -> bool:
+    with suppress(OSError):
+        return Path(path).exists()
+    return False
+
+
 def _hint(error: Exception, config: ServerConfig) -> str:
     """Return what to do about a process that does not serve."""
     for_shells = [word for word in shlex.split(config.command or "") if word in _FOR_SHELLS]
@@ -222,7 +237,7 @@ def _hint(error: Exception, config: ServerConfig) -> str:
 
 def _explain_url(error: Exception, config: ServerConfig) -> Failure:
     why, said = _cause(error, config)
-    why = f"{why} (url: {mask_url(config.url or '')})"
+    why = f"{why} (url: {shortened(mask_url(config.url or ''), _LONGEST_COMMAND)})"
     refused = error.data if isinstance(error, RpcError) else None
     if isinstance(refused, dict) and refused.get("status") in {401, 403}:
         hint = "Set what it asks for under `headers`, such as Authorization: Bearer ${TOKEN}."
