@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import compileall
 import os
 import signal
 import subprocess
@@ -163,6 +164,12 @@ async def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock(loop.time)
     monkeypatch.setattr(loop, "time", made.time)
     return made
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the sources once: where the environment forbids to keep that, each process would do it again."""
+    if not hasattr(config, "workerinput"):
+        compileall.compile_dir(ROOT / "src", quiet=2)
 
 
 @pytest.hookimpl(optionalhook=True)
