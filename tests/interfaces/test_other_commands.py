@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import subprocess
+import sys
+import termios
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jsonschema_rs
 import yaml
@@ -106,3 +112,54 @@ def test_registered_workflows_run_by_name_and_the_highest_version_wins(ael, writ
 def test_the_configuration_schema_accepts_the_example(ael) -> None:
     schema = json.loads(ael("schema", "config").stdout)
     jsonschema_rs.validate(schema, yaml.safe_load((EXAMPLES / "ael-config.yaml").read_text()))
+
+
+def in_a_terminal(columns: int, *arguments: str, **process: Any) -> list[str]:
+    """Run a command whose output is a terminal; return the lines that it shows."""
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, columns))
+    running = subprocess.Popen(
+        [sys.executable, "-m", "ael", *arguments], stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, **process
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while part := os.read(ours, 65536):
+            shown += part
+    except OSError as error:
+        # What Linux says once nobody has the other end any more.
+        assert error.errno == errno.EIO
+    finally:
+        os.close(ours)
+        running.wait()
+    return shown.decode().splitlines()
+
+
+def test_what_people_see_fits_their_terminal_and_nothing_of_it_is_lost(
+    ael, write: Write, environment: dict[str, str], tmp_path: Path
+) -> None:
+    server = "a_server_with_a_name_of_its_own"
+    place = Path(__file__).parents[1] / "tools/servers/hostile.py"
+    servers = {server: {"command": sys.executable, "args": [str(place), "plain"]}}
+    write("ael-config.yaml", json.dumps({"mcp": {"servers": {**servers, "gone": {"command": "gone-" + "x" * 30}}}}))
+    step = "  - {id: a-step-with-a-name-that-is-quite-long-for-a-step, wait: {seconds: 0}}"
+    path = write("workflows/broken.yaml", f"name: broken\nversion: 1\nsteps:\n{step}\n")
+    words = "describes itself " * 12
+    write("workflows/long.yaml", f"name: long\nversion: 1\ndescription: {words}\n{'steps: [{id: a, wait: 0}]'}\n")
+    terminal = {"cwd": tmp_path, "env": {**environment, "NO_COLOR": "1"}}
+    for command in (
+        ["validate", path], ["doctor"], ["workflows", "list"], ["workflows", "show", "long"], ["tools", "list"],
+    ):  # fmt: skip
+        lines = in_a_terminal(80, *command, **terminal)
+        # A path of the test's own may be longer, and is never cut.
+        assert [line for line in lines if len(line) > 80 and "/" not in line] == []
+    lines = in_a_terminal(80, "validate", path, **terminal)
+    told = " ".join(" ".join(lines).split())
+    assert "is not allowed: a hyphen reads as minus in templates" in told
+    # Programs read each problem in one line.
+    assert (
+        "error: the step id 'a-step-with-a-name-that-is-quite-long-for-a-step' is not allowed: a hyphen reads"
+        in (ael("validate", path).stderr.splitlines()[0])
+    )
+    wide = in_a_terminal(2000, "validate", path, **terminal)
+    assert "a hyphen reads as minus in templates" in wide[0]

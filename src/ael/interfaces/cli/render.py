@@ -137,8 +137,28 @@ def wrapped(line: str, indent: str = "  ") -> list[str]:
 
 def print_problems(problems: Iterable[Problem], settings: Globals) -> None:
     """Print problems with their places and carets."""
+    stream = sys.stdout if settings.says_results else sys.stderr
+    is_terminal = stream is not None and stream.isatty()
     for problem in problems:
-        say(printable(problem.render()), settings)
+        said, *rest = printable(problem.render()).split("\n")
+        # Programs that look for places read one line each.
+        lines = hanging(said, columns(stream)) if is_terminal else [said]
+        say("\n".join([*lines, *rest]), settings)
+
+
+def hanging(line: str, width: int = _WIDTH) -> list[str]:
+    """Return a line as lines of at most so many columns where its words allow it, all but the first indented."""
+    mark = line[:2] if line[1:2] == " " else ""
+    # Not alone on its line where a long path follows it.
+    made = textwrap.wrap(
+        line.removeprefix(mark),
+        max(width, 40),
+        initial_indent=mark,
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return made or [line]
 
 
 def say(text: str, settings: Globals) -> None:
@@ -275,6 +295,11 @@ class LiveSteps:
         if self._is_drawn:
             click.echo("\r\x1b[K", err=True, nl=False, color=True)
             self._is_drawn = False
+
+
+def cut(text: str, width: int) -> str:
+    """Return what of a text has room in a line."""
+    return text if len(text) <= width else f"{text[: max(width - 1, 0)]}…"
 
 
 def columns(stream: TextIO | None) -> int:

@@ -15,6 +15,7 @@ from ael.errors import McpConnectionFailed, ToolUnavailable, did_you_mean
 from ael.interfaces.cli.options import Globals, check_pairs, global_options
 from ael.interfaces.cli.render import (
     columns,
+    cut,
     json_text,
     print_error,
     print_json,
@@ -29,6 +30,9 @@ from ael.interfaces.cli.session import with_app
 from ael.values import shortened, text
 
 _LONGEST_NAME, _LONGEST_SERVER = 36, 16
+
+#: Columns that a description gets at least.
+_LEAST_ROOM = 20
 _HEAD = ("NAME", "SOURCE", "SERVER", "STATUS", "DESCRIPTION")
 _LOCK_MARKS = {
     "unchanged": ("✓", "green"),
@@ -268,17 +272,23 @@ def _say_failures(report: ToolReport, settings: Globals) -> None:
 
 
 def _table(rows: list[ToolRow]) -> Iterator[str]:
-    """Yield the lines of a table: names are never cut, descriptions end at the terminal's width, or at 80 columns."""
+    """Yield the lines of a table: names are never cut, descriptions end at the terminal's width, or at 80 columns.
+
+    A description that names leave no room stands below them.
+    """
+    width = columns(sys.stdout)
     cells = [(row.name, row.source, row.server, row.status, _summary(row)) for row in rows]
     widths = [
         min(limit, max((len(cell[at]) for cell in [_HEAD, *cells]), default=0))
         for at, limit in enumerate((_LONGEST_NAME, 6, _LONGEST_SERVER, 11))
     ]
     for cell in [_HEAD, *cells] if cells else []:
-        start = "  ".join(printable(part).ljust(width) for part, width in zip(cell, widths, strict=False))
-        room = max(20, columns(sys.stdout) - len(start) - 2)
+        start = "  ".join(printable(part).ljust(wide) for part, wide in zip(cell, widths, strict=False))
         said = printable(cell[4])
-        yield f"{start}  {said if len(said) <= room else said[: room - 1] + '…'}".rstrip()
+        if width - len(start) - 2 < min(len(said), _LEAST_ROOM):
+            yield start.rstrip()
+            start = "  "
+        yield f"{start}  {cut(said, width - len(start) - 2)}".rstrip()
 
 
 def _summary(row: ToolRow) -> str:

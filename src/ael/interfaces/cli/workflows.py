@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 
 import click
@@ -12,7 +13,7 @@ from ael.app.application import App, Prepared, input_schema
 from ael.app.graph import GraphFormat, draw
 from ael.errors import ProblemsError
 from ael.interfaces.cli.options import Globals, global_options
-from ael.interfaces.cli.render import print_json, print_total, printable, say
+from ael.interfaces.cli.render import columns, cut, hanging, print_json, print_total, printable, say
 from ael.interfaces.cli.session import with_app
 from ael.values import text
 
@@ -64,7 +65,7 @@ def show_command(settings: Globals, name: str) -> int:
             )
         else:
             for line in _lines(prepared):
-                click.echo(printable(line))
+                click.echo("\n".join(hanging(printable(line))))
         return 0
 
     return with_app(settings, show)
@@ -120,9 +121,12 @@ def _list(settings: Globals) -> int:
             return 0
         for one in found:
             if "error" in one:
-                say(printable(f"✗ {one['file']}: {one['error']} (see `ael validate`)"), settings)
+                said = f"✗ {one['file']}: {one['error']} (see `ael validate`)"
+                say("\n".join(hanging(printable(said))), settings)
             else:
-                click.echo(printable(f"{one['name']:<28} {one['version']:<8} {one['description']}"))
+                about = " ".join(str(one["description"]).split())
+                said = printable(f"{one['name']:<28} {one['version']:<8} {about}".rstrip())
+                click.echo(cut(said, columns(sys.stdout)) if sys.stdout.isatty() else said)
         print_total(len(found), "workflow", settings)
         return 0
 
