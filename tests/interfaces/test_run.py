@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -298,11 +299,13 @@ def test_ctrl_c_kills_the_code_records_the_cancellation_and_exits_130(
     zygote = int(children.read_text().split()[0])
     while not _descendants_spin(zygote):
         os.sched_yield()
+    end_of_zygote = os.pidfd_open(zygote)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "EXECUTION_CANCELLED" in stderr
-    assert not Path(f"/proc/{zygote}").exists()
+    assert select.select([end_of_zygote], [], [], 60)[0]
+    os.close(end_of_zygote)
     shown = subprocess.run(
         [sys.executable, "-m", "ael", "executions", "list", "--json"],
         env=environment,

@@ -56,7 +56,7 @@ WRONG: list[tuple[dict[str, Any], dict[str, str], int, int | None]] = [
 
 
 async def test_what_is_wrong_with_a_request_is_told_by_status_and_code(project) -> None:
-    async with project.over_http() as url, httpx2.AsyncClient() as client:
+    async with project.over_http() as url, httpx2.AsyncClient(timeout=60) as client:
         for changed, headers, status, code in WRONG:
             answer = await client.post(url, json=request(**changed), headers={**HEADERS, **headers})
             assert answer.status_code == status, (changed, headers)
@@ -72,7 +72,7 @@ async def test_what_is_wrong_with_a_request_is_told_by_status_and_code(project) 
 
 
 async def test_ids_and_tokens_come_back_as_they_were_sent(project) -> None:
-    async with project.over_http() as url, httpx2.AsyncClient() as client:
+    async with project.over_http() as url, httpx2.AsyncClient(timeout=60) as client:
         for number in ("7", "007", "", "a", 0, -1, 2**70):
             short = await client.post(url, json=request(id=number), headers=HEADERS)
             assert short.json()["id"] == number
