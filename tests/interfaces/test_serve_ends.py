@@ -7,6 +7,7 @@ import contextlib
 import json
 import signal
 import socket
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -90,6 +91,16 @@ async def test_what_was_asked_before_the_input_ended_is_answered(project, ael, s
     assert answers[3]["result"]["structuredContent"] == {"done": True}
     assert answers[4]["result"]["structuredContent"] == {"greeting": "hello you"}
     assert {one["status"] for one in executions(ael)} == {"completed"}
+
+
+async def test_answers_that_find_no_room_on_their_disk_end_the_server_and_are_told(project) -> None:
+    ping = lines({"id": 1, "method": "ping"})
+    with Path("/dev/full").open("wb") as full:
+        async with project.process(stdout=full) as running:
+            await running.communicate(ping)
+            assert running.returncode == 1
+    assert "No space left on device" in project.errors
+    assert "INTERNAL_ERROR" not in project.errors
 
 
 async def test_subscriptions_end_with_the_input_whether_they_had_begun_or_not(project) -> None:

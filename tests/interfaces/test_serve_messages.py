@@ -7,9 +7,16 @@ from typing import Any
 
 import httpx2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ael.interfaces.mcp.messages import Fault, fault_of, read_message
 
 BATCH = [{"jsonrpc": "2.0", "id": n, "method": "ping"} for n in (1, 2)]
 HEADERS = {"Content-Type": "application/json"}
+
+#: An id that no answer can hold: half a surrogate pair.
+HALF = rb'{"jsonrpc": "2.0", "id": "\ud800", "method": "ping"}'
 
 #: What must not be told to anybody: words of libraries, and what a client itself has sent.
 STRANGE = ("pydantic", "JSONRPC", "errors.", "type=", "Params", "msgspec", "Traceback", "y" * 300)
@@ -43,6 +50,9 @@ async def test_what_is_no_message_is_refused_in_words_of_the_protocol_over_http(
             assert answer.status_code == 400
             assert answer.json()["id"] == number
             told(answer.json()["error"], -32600, [wrong, "Send one object such as"])
+        half = await client.post(url, content=HALF, headers={**headers, **HEADERS})
+        assert (half.status_code, half.json()["id"]) == (400, None)
+        told(half.json()["error"], -32600, ["it holds what strict JSON cannot"])
         broken = await client.post(url, content=b'{"jsonrpc": "2.0", "id": 1,', headers={**headers, **HEADERS})
         assert broken.status_code == 400
         told(broken.json()["error"], -32700, ["Parse error"])
@@ -66,6 +76,10 @@ async def test_what_is_no_message_is_refused_in_words_of_the_protocol_over_stdio
             answer = await raw.read()
             assert answer["id"] == number
             told(answer["error"], -32600, [wrong])
+        raw.running.stdin.write(HALF + b"\n")
+        answer = await raw.read()
+        assert answer["id"] is None
+        told(answer["error"], -32600, ["it holds what strict JSON cannot"])
         for method, params, why in PARAMS:
             told((await raw.ask(method, params))["error"], -32602, [*why, f"Send {method} as MCP defines it in 2025"])
     async with project.process() as running:
@@ -87,3 +101,26 @@ def told(error: dict[str, Any], code: int, words: list[str]) -> None:
         assert one in error["message"], error
     assert all(one not in json.dumps(error) for one in STRANGE), error
     assert len(error["message"]) < 400
+
+
+WORDS = st.text() | st.text(st.characters(categories=["Cs", "L"]))
+IDS = st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.floats() | WORDS | st.just([1])
+MESSAGES = st.fixed_dictionaries(
+    {},
+    optional={
+        "jsonrpc": st.sampled_from(["2.0", "1.0", 2]),
+        "id": IDS,
+        **{part: st.just({}) | IDS for part in ("method", "params", "result", "error")},
+    },
+)
+
+
+@given(
+    MESSAGES.map(lambda one: json.dumps(one).encode())
+    | MESSAGES.map(lambda one: json.dumps(one, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    | st.binary()
+)
+def test_whatever_is_no_message_is_refused_with_an_answer_that_can_be_sent(data: bytes) -> None:
+    for read in (read_message(data), fault_of(data)):
+        if isinstance(read, Fault):
+            assert json.loads(read.answer())["error"]["message"]

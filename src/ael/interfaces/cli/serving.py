@@ -137,10 +137,12 @@ class Serve:
             running.cancel()
             await asyncio.wait((running,))
             raise
-        await running
-        server.news.close()
-        # Those of `on_disconnect: cancel` are ending already.
-        await serving.runs.finish()
+        try:
+            await running
+        finally:
+            server.news.close()
+            # Those of `on_disconnect: cancel` are ending already.
+            await serving.runs.finish()
 
     async def _over_http(self, serving: Serving, read: Settings) -> None:
         options, listening = self.options, read.listening

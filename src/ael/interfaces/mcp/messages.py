@@ -100,6 +100,9 @@ def _not_strict(data: bytes, why: str) -> Fault:
 
 def _meant(number: JSONValue, why: str, *, may_be_answer: bool) -> Fault:
     usable = number if isinstance(number, str | int) and not isinstance(number, bool) else None
+    if isinstance(usable, str) and any("\ud800" <= one <= "\udfff" for one in usable):
+        # Half a surrogate pair, which no answer can hold.
+        usable = None
     return Fault(code=INVALID_REQUEST, why=f"Invalid request: {why}. {_REPAIR}", id=usable, may_be_answer=may_be_answer)
 
 

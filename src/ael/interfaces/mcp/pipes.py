@@ -30,8 +30,8 @@ _LONGEST_LINE = 64 * 1024 * 1024
 
 _PIECE = 64 * 1024
 
-#: Answers what is refused.
-Refuse = Callable[[bytes], Awaitable[None]]
+#: Sends a line, or answers what is refused.
+Send = Callable[[bytes], Awaitable[None]]
 
 #: Messages on their way between two tasks: without, each one costs another turn of the event loop.
 _BUFFERED = 16
@@ -41,8 +41,9 @@ async def serve_pipes(server: McpServer, presence: Presence, wire: tuple[int, in
     """Serve whoever holds the other ends of these descriptors, until they close theirs.
 
     Who only ends what we read still gets answers to what they have asked: they are gone when nobody reads us any more.
-    `requests` holds those that are not answered yet.
+    `requests` holds those that are not answered yet. Raises `OSError` where what we write to is a file on a full disk.
     """
+    failed: list[OSError] = []
     inbound, received = create_context_streams[SessionMessage | Exception](_BUFFERED)
     sent, outbound = create_context_streams[SessionMessage](_BUFFERED)
     async with anyio.create_task_group() as tasks:
@@ -56,7 +57,18 @@ async def serve_pipes(server: McpServer, presence: Presence, wire: tuple[int, in
         reader, writer = await (_both(wire) if is_socket else _ends(wire, gone))
 
         async def refuse(answer: bytes) -> None:
-            await _send(writer, answer + b"\n", gone)
+            await send(answer + b"\n")
+
+        async def send(line: bytes) -> None:
+            try:
+                writer.write(line)
+                await writer.drain()
+            except ConnectionError:
+                # Nobody reads us any more, whatever else they may still say.
+                gone()
+            except OSError as error:
+                failed.append(error)
+                gone()
 
         async def ended() -> None:
             if is_socket:
@@ -67,9 +79,11 @@ async def serve_pipes(server: McpServer, presence: Presence, wire: tuple[int, in
             presence.leave()
 
         tasks.start_soon(_read, reader, inbound, refuse, requests, ended)
-        tasks.start_soon(_write, writer, outbound, gone, requests)
+        tasks.start_soon(_write, outbound, send, requests)
         await server.run(received, sent, server.create_initialization_options())
         tasks.cancel_scope.cancel()
+    if failed:
+        raise failed[0]
 
 
 # -- ends of the wire -------------------------------------------------------------------------------------------------
@@ -168,7 +182,7 @@ def _is_pipe(descriptor: int) -> bool:
 async def _read(
     reader: asyncio.StreamReader,
     inbound: ContextSendStream[SessionMessage | Exception],
-    refuse: Refuse,
+    refuse: Send,
     requests: OpenRequests,
     ended: Callable[[], Awaitable[None]],
 ) -> None:
@@ -193,7 +207,7 @@ async def _read(
                 return
 
 
-async def _message(line: bytes, refuse: Refuse, requests: OpenRequests) -> SessionMessage | None:
+async def _message(line: bytes, refuse: Send, requests: OpenRequests) -> SessionMessage | None:
     """Return the message of a line; None for one that was refused."""
     try:
         message = mcp_types.jsonrpc_message_adapter.validate_json(line.decode("utf-8", "replace"), by_name=False)
@@ -238,25 +252,11 @@ async def _skip_line(reader: asyncio.StreamReader, consumed: int) -> None:
             return
 
 
-async def _write(
-    writer: _Writer,
-    outbound: ContextReceiveStream[SessionMessage],
-    gone: Callable[[], None],
-    requests: OpenRequests,
-) -> None:
+async def _write(outbound: ContextReceiveStream[SessionMessage], send: Send, requests: OpenRequests) -> None:
     async with outbound:
         async for sent in outbound:
             message = sent.message
             line = message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
-            await _send(writer, line, gone)
+            await send(line)
             if isinstance(message, mcp_types.JSONRPCResponse | mcp_types.JSONRPCError) and message.id is not None:
                 requests.end(coerce_request_id(message.id))
-
-
-async def _send(writer: _Writer, line: bytes, gone: Callable[[], None]) -> None:
-    try:
-        writer.write(line)
-        await writer.drain()
-    except ConnectionError:
-        # Nobody reads us any more, whatever else they may still say.
-        gone()
