@@ -88,6 +88,28 @@ async def test_strangers_and_floods_are_refused_and_large_arguments_pass(project
     assert "python_exec is not offered over HTTP" in project.errors
 
 
+UPGRADE = (
+    b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade, close\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [(UPGRADE, b"200"), (UPGRADE.replace(b"localhost", b"evil.example"), b"403"), (b"\x00\r\n\r\n", b"400")],
+    ids=["upgrade", "upgrade of a stranger", "garbage"],
+)
+async def test_what_is_no_plain_request_is_none_of_anybodys_libraries(project, sent: bytes, status: bytes) -> None:
+    async with project.over_http() as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", httpx2.URL(url).port)
+        writer.write(sent)
+        assert (await reader.read()).split()[1] == status
+        writer.close()
+    # Strangers fill no log.
+    assert "WARNING" not in project.errors
+    assert "uvicorn" not in project.errors
+
+
 async def test_a_client_that_never_reads_disturbs_nobody(project) -> None:
     project.write("big.yaml", project.quick.replace("quick", "big").replace("hello", "x" * 100_000))
     async with project.over_http() as url:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
@@ -23,6 +24,8 @@ from ael.interfaces.http.exchange import Exchange
 from ael.interfaces.http.guard import Guard
 from ael.interfaces.http.sessions import Sessions
 from ael.interfaces.mcp.server import PRESENCE, McpServer
+
+_log = logging.getLogger("ael.serving")
 
 PATH = "/mcp"
 
@@ -57,7 +60,11 @@ class HttpServer:
             Guard(_application(manager, door), names, PRESENCE),
             http=partial(open_connection, self._half_sent, tls_context(address)),  # type: ignore[arg-type]  # called as the class would be
             backlog=self._half_sent.at_once,
-            log_level="warning",
+            # Another library that happens to be installed would take upgrades past the guard.
+            ws="none",
+            # Its warnings are of strangers' making, one for each broken request.
+            log_level="error",
+            log_config=None,
             access_log=False,
             proxy_headers=False,
             lifespan="on",
@@ -65,6 +72,7 @@ class HttpServer:
             timeout_graceful_shutdown=_LAST_WORDS,
         )
         self._server = _Server(config)
+        logging.getLogger("uvicorn").handlers[:] = [_OurLog()]
 
     async def serve(self) -> None:
         """Serve until `stop`, or until cancelled."""
@@ -76,6 +84,14 @@ class HttpServer:
         self._half_sent.close()
         self._sessions.end_streams()
         self._server.should_exit = True
+
+
+class _OurLog(logging.Handler):
+    """Has uvicorn's errors look like ours, and masked as they are."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See `logging.Handler`."""
+        _log.handle(record)
 
 
 class _Server(uvicorn.Server):
