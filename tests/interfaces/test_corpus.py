@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import pytest_asyncio
 
 from ael.app.application import App
 from ael.app.replay import replay
@@ -49,11 +50,13 @@ def test_the_corpus_is_valid_without_a_warning(ael) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.fixture
-async def app(tmp_path: Path) -> AsyncIterator[App]:
-    config = tmp_path / "ael-config.yaml"
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def app(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[App]:
+    """Open an application for all cases: each execution is one of its own in it."""
+    home = tmp_path_factory.mktemp("home")
+    config = home / "ael-config.yaml"
     config.write_text(f"workflows: {{directory: {CORPUS}}}\nexecution: {{durability: 'off'}}\n")
-    async with App.open(load_settings(str(config), {"HOME": str(tmp_path)})) as opened:
+    async with App.open(load_settings(str(config), {"HOME": str(home)})) as opened:
         yield opened
 
 
@@ -75,6 +78,7 @@ async def run(app: App, path: Path, test: FileTest, tools: MockedTools) -> tuple
     return ended, ended.error
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(("path", "test"), CASES)
 async def test_a_workflow_gives_the_same_for_real_twice_and_in_replay(app: App, path: Path, test: FileTest) -> None:
     outputs: list[bytes] = []

@@ -164,7 +164,7 @@ outputs:
 """
 
 
-@pytest.mark.parametrize("times", [10, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [10, pytest.param(40, marks=pytest.mark.slow)])
 def test_an_execution_repeats_in_processes_of_its_own(environment, tmp_path: Path, times: int) -> None:
     (tmp_path / "w.yaml").write_text(REPEATED)
     command = [sys.executable, "-m", "ael", "run", "w.yaml", "--seed", "11"]
