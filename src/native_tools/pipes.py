@@ -12,7 +12,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, Any
 
-from native_tools.refusals import INVALID_REQUEST, answer_to, answer_to_notification, refusal
+from native_tools.refusals import INVALID_REQUEST, answer_to, answer_to_notification, id_of, refusal
 
 if TYPE_CHECKING:
     from mcp.server.lowlevel import Server
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 #: Bytes of one message.
 _LONGEST_LINE = 64 * 1024 * 1024
+
+#: Bytes at the two ends of a longer one in which its id is looked for.
+_END = 512
 
 
 async def serve(server: Server[Any]) -> None:
@@ -81,8 +84,8 @@ async def _read(
             except asyncio.IncompleteReadError:
                 return
             except asyncio.LimitOverrunError as error:
-                await _skip_line(reader, error.consumed)
-                writer.write(refusal(INVALID_REQUEST, f"A message is longer than {_LONGEST_LINE} bytes."))
+                number = id_of(*await _skip_line(reader, error.consumed))
+                writer.write(refusal(INVALID_REQUEST, f"A message is longer than {_LONGEST_LINE} bytes.", number))
                 continue
             if line.isspace():
                 continue
@@ -102,18 +105,20 @@ async def _read(
                 await inbound.send(SessionMessage(message))
 
 
-async def _skip_line(reader: asyncio.StreamReader, consumed: int) -> None:
-    """Read away the rest of a line that is too long, without keeping it."""
+async def _skip_line(reader: asyncio.StreamReader, consumed: int) -> tuple[bytes, bytes]:
+    """Read away the rest of a line that is too long; return its beginning and its end, and keep nothing else."""
+    head = tail = b""
     while True:
-        await reader.readexactly(consumed)
+        part = await reader.readexactly(consumed)
+        head, tail = head or part[:_END], part[-_END:]
         try:
-            await reader.readuntil(b"\n")
+            rest = await reader.readuntil(b"\n")
         except asyncio.LimitOverrunError as error:
             consumed = error.consumed
         except asyncio.IncompleteReadError:
-            return
+            return head, b""
         else:
-            return
+            return head, (tail + rest)[-_END:]
 
 
 async def _write(writer: asyncio.StreamWriter, outbound: ContextReceiveStream[SessionMessage]) -> None:

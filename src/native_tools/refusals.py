@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 #: Codes of JSON-RPC 2.0.
@@ -10,6 +11,12 @@ PARSE_ERROR, INVALID_REQUEST = -32700, -32600
 
 #: Characters of an id that is given back.
 _LONGEST_ID = 200
+
+#: Whatever library wrote it, a message has its id near its beginning or its end, beside the version.
+_ID = rb'\s*"id"\s*:\s*(0|[1-9][0-9]{0,17}|"[A-Za-z0-9_.:-]{1,200}")\s*'
+_VERSION = rb'\s*"jsonrpc"\s*:\s*"2\.0"\s*'
+_AT_HEAD = re.compile(rb"\s*\{(?:" + _VERSION + rb",)?" + _ID + rb",")
+_AT_TAIL = re.compile(rb"," + _ID + rb"(?:," + _VERSION + rb")?\}\s*$")
 
 _NOT_JSON = "The line is not JSON. Send one message of JSON-RPC 2.0 a line."
 _NO_REQUEST = "The message is no request of JSON-RPC 2.0: it has `jsonrpc`, `id`, `method` and perhaps `params`."
@@ -39,6 +46,15 @@ def answer_to_notification(text: str) -> bytes | None:
     A request whose id is none that may be, such as a list, is taken for one too, and whoever sent it waits.
     """
     return refusal(INVALID_REQUEST, _NO_ID) if "id" in json.loads(text) else None
+
+
+def id_of(head: bytes, tail: bytes) -> str | int | None:
+    """Return the id of a request of which only the two ends are known, where it stands at one of them."""
+    found = _AT_HEAD.match(head) or _AT_TAIL.search(tail)
+    if found is None:
+        return None
+    number: str | int = json.loads(found[1])
+    return number
 
 
 def refusal(code: int, why: str, number: str | int | None = None) -> bytes:

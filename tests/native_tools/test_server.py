@@ -143,6 +143,20 @@ def test_whoever_waits_for_the_answer_to_no_message_gets_one(talk, line: str, nu
     assert part in told["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "number"),
+    [
+        ('{"jsonrpc":"2.0","id":7,"method":"ping","params":{"a":"', '"}}', 7),
+        ('{"method": "ping", "params": {"a": "', '"}, "jsonrpc": "2.0", "id": "x-7"}', "x-7"),
+        ('{"method": "ping", "params": {"a": "', '", "id": 7}}', None),
+    ],
+)
+def test_a_message_that_is_too_long_is_refused_under_its_id(talk, before: str, after: str, number) -> None:
+    (told,) = [one for one in talk(before + "x" * (64 * 1024 * 1024) + after, INITIALIZE) if "error" in one]
+    assert (told["id"], told["error"]["code"]) == (number, -32600)
+    assert "longer than 67108864 bytes" in told["error"]["message"]
+
+
 @pytest.mark.parametrize("line", ['{"jsonrpc": "2.0"}', '{"id": 3, "result": 1}', '{"method": "notifications/x"}'])
 def test_nobody_is_answered_who_waits_for_nothing(talk, line: str) -> None:
     assert [one["id"] for one in talk(line, INITIALIZE)] == [0]
