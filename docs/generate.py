@@ -12,7 +12,7 @@ import msgspec
 from ael.engine.retry import BUILT_IN
 from ael.errors import registered
 from ael.values import JSONValue
-from ael.workflow import file_tests, load, model
+from ael.workflow import file_steps, file_tests, model
 from ael.workflow.schema import comments
 from ael.workflow.yaml_reader import record_fields
 from native_tools.catalog import GROUPS
@@ -76,8 +76,8 @@ _RECORDS: dict[type[msgspec.Struct], str] = {
     model.OutputSpec: "An output",
     model.RetryPolicy: "Retry",
     model.Compensation: "Compensation",
-    load.ApprovalForm: "Approval",
-    load.WaitForm: "Wait",
+    file_steps.ApprovalForm: "Approval",
+    file_steps.WaitForm: "Wait",
     model.Defaults: "Defaults",
     model.SandboxDefaults: "Limits of code",
     model.Packages: "Packages",
@@ -114,15 +114,15 @@ def reference_page() -> str:
 def _step_parts() -> list[str]:
     parts = [f"## {_STEPS}\n\nExactly one of the kinds below, and:\n"]
     common = {row[0]: row for row in _rows(model.ToolStep)}
-    parts += _table([common[key] for key in load.COMMON_STEP_KEYS])
+    parts += _table([common[key] for key in file_steps.COMMON_STEP_KEYS])
     for kind, record in _KINDS.items():
-        form = {"approval": load.ApprovalForm, "wait": load.WaitForm}.get(kind)
+        form = {"approval": file_steps.ApprovalForm, "wait": file_steps.WaitForm}.get(kind)
         if form is None:
             known = {row[0]: row for row in _rows(record)}
         else:
             known = {kind: (kind, _kind(form), "required", "Its own mapping.")}
         parts.append(f"### {kind}\n\n{record.__doc__}\n")
-        parts += _table([known[key] for key in load.STEP_KEYS[kind]])
+        parts += _table([known[key] for key in file_steps.STEP_KEYS[kind]])
     return parts
 
 

@@ -20,7 +20,8 @@ from ael.app.application import App, ValidationReport
 from ael.app.settings import Settings
 from ael.errors import Problem, ProblemsError, WorkflowInvalid
 from ael.plan import bind_blocks, make_plan
-from ael.workflow.load import COMMON_STEP_KEYS, KINDS, TOP_KEYS, load_file, load_text
+from ael.workflow.file_steps import COMMON_STEP_KEYS, KINDS
+from ael.workflow.load import TOP_KEYS, load_file, load_text
 from ael.workflow.model import InputSpec, RetryPolicy
 from ael.workflow.yaml_reader import MAX_ALIASED, MAX_DEPTH, MAX_PROBLEMS, MAX_TEXT, record_fields
 

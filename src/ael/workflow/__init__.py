@@ -2,7 +2,7 @@
 
 model           the types
 yaml_reader     YAML → nodes with places → typed records
-load            a file → Definition, every problem at once
+load            a file → Definition, every problem at once: with declarations (inputs, outputs), file_steps, file_tests
 inputs          validation of inputs
 expressions/    templates
 code_templates  templates inside code

@@ -17,8 +17,8 @@ import msgspec
 
 from ael.values import JSONValue
 from ael.workflow import model
+from ael.workflow.file_steps import COMMON_STEP_KEYS, KINDS, ApprovalForm, WaitForm
 from ael.workflow.file_tests import FileTestForm
-from ael.workflow.load import COMMON_STEP_KEYS, KINDS, ApprovalForm, WaitForm
 from ael.workflow.model import InputSpec, Schema, Workflow
 from ael.workflow.yaml_reader import record_fields
 
