@@ -16,7 +16,8 @@ import yaml
 from ael.engine.engine import Engine, EngineOptions, Request, new_execution_id
 from ael.journal.memory import MemoryJournal
 from ael.journal.sqlite import SqliteJournal
-from ael.plan import Plan, make_plan
+from ael.plan import Plan
+from ael.plan.planner import make_plan
 from ael.sandbox.pool import KernelSandbox
 from ael.tools.catalog import ToolCatalog
 from ael.tools.gateway import Gateway

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ael.errors import CircularDependency, ProblemsError, StepNotFound, WorkflowInvalid
-from ael.plan import Plan, find_cycle, make_plan, topological
+from ael.plan import Plan
+from ael.plan.graph import find_cycle, topological
+from ael.plan.planner import make_plan
 from ael.workflow.load import load_text
 from ael.workflow.model import StepId
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from ael.app.application import App, ValidationReport
 from ael.app.settings import Settings
 from ael.errors import Problem, ProblemsError, WorkflowInvalid
-from ael.plan import bind_blocks, make_plan
+from ael.plan.planner import bind_blocks, make_plan
 from ael.workflow.file_steps import COMMON_STEP_KEYS, KINDS
 from ael.workflow.load import TOP_KEYS, load_file, load_text
 from ael.workflow.model import InputSpec, RetryPolicy

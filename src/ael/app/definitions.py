@@ -16,7 +16,9 @@ import msgspec
 from ael.app.plan_cache import PlanCache
 from ael.engine.engine import packages_of
 from ael.errors import CircularDependency, Problem, WorkflowInvalid, WorkflowNotFound, did_you_mean
-from ael.plan import CodeFacts, Plan, bind_blocks, make_plan, problem_at, step_path
+from ael.plan import CodeFacts, Plan
+from ael.plan.places import problem_at, step_path
+from ael.plan.planner import bind_blocks, make_plan
 from ael.sandbox.contract import CodeSource, Sandbox
 from ael.values import shortened
 from ael.workflow.load import load_file

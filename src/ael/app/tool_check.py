@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any
 
 from ael.errors import AelError, Problem, did_you_mean
-from ael.plan import SECTIONS, Plan, problem_at
+from ael.plan import SECTIONS, Plan
+from ael.plan.places import problem_at
 from ael.tools import ToolInfo
 from ael.tools.catalog import ToolCatalog
 from ael.tools.pins import ToolPins

@@ -29,7 +29,8 @@ from ael.journal.events import (
     StepStarted,
     StepSucceeded,
 )
-from ael.plan import Plan, Section, problem_at, step_path, undo_step
+from ael.plan import Plan, Section, undo_step
+from ael.plan.places import problem_at, step_path
 from ael.steps import StepContext, StepFailure, StepResult, StepRunner
 from ael.values import JSONValue
 from ael.workflow.expressions import render, render_value, truth

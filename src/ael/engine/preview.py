@@ -8,7 +8,8 @@ import msgspec
 
 from ael.engine.scope import Scope
 from ael.errors import AelError
-from ael.plan import SECTIONS, Plan, Section, topological
+from ael.plan import SECTIONS, Plan, Section
+from ael.plan.graph import topological
 from ael.values import JSONValue
 from ael.workflow.expressions import render, render_value, truth
 from ael.workflow.model import CodeStep, Step, ToolStep, WaitStep, WorkflowStep

@@ -12,16 +12,7 @@ import msgspec
 from ael.errors import REGISTRY, did_you_mean
 from ael.values import JSONValue
 from ael.workflow.declarations import WORD, underscored
-from ael.workflow.model import (
-    ApprovalStep,
-    CodeStep,
-    Compensation,
-    RetryPolicy,
-    Step,
-    ToolStep,
-    WaitStep,
-    WorkflowStep,
-)
+from ael.workflow.model import ApprovalStep, CodeStep, Compensation, RetryPolicy, Step, ToolStep, WaitStep, WorkflowStep
 from ael.workflow.yaml_reader import Node, Reader, as_seconds, child, describe, join, plural, record_fields
 
 #: Of workflows.

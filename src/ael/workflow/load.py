@@ -30,15 +30,7 @@ from ael.workflow.model import (
     Step,
     Workflow,
 )
-from ael.workflow.yaml_reader import (
-    MAX_TEXT,
-    Node,
-    Reader,
-    Unreadable,
-    child,
-    describe,
-    record_fields,
-)
+from ael.workflow.yaml_reader import MAX_TEXT, Node, Reader, Unreadable, child, describe, record_fields
 
 TOP_KEYS = [
     *("name", "version", "description", "title", "tags", "inputs", "steps", "output", "outputs", "defaults"),

@@ -1,17 +1,10 @@
-"""Workflow → Plan: the graph of steps, dependency inference, static checks. Pure: no clock, no I/O.
-
-Above stands the engine, which runs a plan; below the definition. A plan is plain data (it encodes to JSON), so it
-is cached by digest and stored with an execution: a running execution never sees an edited file.
-
-Code is not parsed here: a throwaway child of the sandbox does that and hands in `CodeFacts`.
-"""
+"""Definition → Plan: templates and references read, dependencies inferred, everything checked that can be."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from heapq import heapify, heappop, heappush
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -27,33 +20,23 @@ from ael.errors import (
     did_you_mean,
     nearest,
 )
+from ael.plan import SECTIONS, CodeFacts, CodeProblem, Plan, PlannedCode, Section, section_steps
+from ael.plan.graph import find_cycle
+from ael.plan.places import (
+    Placed,
+    code_first_line,
+    code_indent,
+    code_path,
+    line_of,
+    output_path,
+    placed_steps,
+    problem_at,
+)
 from ael.values import JSONValue
 from ael.workflow.code_templates import SCOPE, BoundCode, bind_code
-from ael.workflow.expressions import (
-    ExpressionError,
-    Reference,
-    Template,
-    parse_condition,
-    parse_template,
-    templates_in,
-)
-from ael.workflow.model import (
-    ApprovalStep,
-    CodeStep,
-    Definition,
-    Source,
-    Step,
-    StepId,
-    ToolStep,
-    WaitStep,
-    Workflow,
-    WorkflowStep,
-)
+from ael.workflow.expressions import ExpressionError, Reference, Template, parse_condition, parse_template, templates_in
+from ael.workflow.model import ApprovalStep, CodeStep, Definition, Step, StepId, ToolStep, WaitStep, WorkflowStep
 from ael.workflow.paths import PathSyntaxError, parse_path
-
-Section = Literal["steps", "on_failure", "finally"]
-#: The steps that run in order; what undoes a step stands beside them, see `undo_step`.
-SECTIONS: tuple[Section, ...] = ("steps", "on_failure", "finally")
 
 #: The error of a file in which nothing else is wrong than its code.
 _OF_CODE: dict[str, type[ProblemsError]] = {"CODE_SYNTAX": CodeSyntax, "CODE_SECURITY": CodeRefused}
@@ -65,135 +48,8 @@ _STEP_FIELDS = ("output", "status", "error", "duration_ms", "success", "step_id"
 _ON_LINE = re.compile(r"\bon line (\d+)\b")
 
 
-class CodeProblem(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing wrong with a code block, by line and column (from 1) of the code after template binding."""
-
-    code: str
-    message: str
-    line: int
-    column: int
-    severity: Literal["error", "warning"] = "error"
-    suggestion: str = ""
-
-
-class CodeFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a throwaway child found out about one code block; the host never parses code itself."""
-
-    #: Compiled code, opaque: only a child of the same Python may load it. Empty when `problems` holds an error.
-    blob: bytes = b""
-    #: Step ids named literally in `steps['id']`, `context.steps['id']`, `.get('id')`.
-    steps: tuple[str, ...] = ()
-    #: The code also reaches `steps` in a way that names no literal id.
-    dynamic_steps: bool = False
-    #: Tool names given literally to `call` or `call_tool`.
-    tools: tuple[str, ...] = ()
-    #: A tool name is computed.
-    dynamic_tools: bool = False
-    #: Whether the block returns something: `return` at top level or the variable `result`.
-    has_result: bool = True
-    problems: tuple[CodeProblem, ...] = ()
-
-
-class PlannedCode(msgspec.Struct, frozen=True, kw_only=True):
-    """One code block, ready to run."""
-
-    blob: bytes
-    #: Placeholder name → the template whose value it is bound to.
-    bindings: tuple[tuple[str, Template], ...] = ()
-    file: str = ""
-    #: Where the code's first line stands in the file; see `line_in_file`.
-    first_line: int = 1
-    #: Tools that the code names literally.
-    tools: tuple[str, ...] = ()
-    #: (line of the bound code, lines of the file that templates above it took away), where that changes.
-    shifts: tuple[tuple[int, int], ...] = ()
-
-    def line_in_file(self, line: int) -> int:
-        """Return the line of the file for a line (from 1) of the bound code."""
-        shift = 0
-        for start, lost in self.shifts:
-            if line >= start:
-                shift = lost
-        return self.first_line + line - 1 + shift
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A workflow with everything known that can be known before it runs."""
-
-    definition: Definition
-    #: Step → the steps it waits for, in file order, for the steps of all three sections; reduced where a step
-    #: that waits for everything above stands between.
-    dependencies: dict[StepId, tuple[StepId, ...]]
-    #: Step → the steps its templates and code read; None: it may read any that it waits for.
-    reads: dict[StepId, tuple[StepId, ...] | None]
-    #: Text → parsed template, for every text with a template outside code.
-    templates: dict[str, Template] = {}
-    #: Text → parsed expression of `when` and `foreach`.
-    conditions: dict[str, Template] = {}
-    code: dict[StepId, PlannedCode] = {}
-    #: Names and patterns of the tools that this workflow may call.
-    tools: tuple[str, ...] = ()
-    warnings: tuple[Problem, ...] = ()
-
-    @property
-    def workflow(self) -> Workflow:
-        """The definition without its source."""
-        return self.definition.workflow
-
-    def steps(self) -> Iterator[Step]:
-        """Yield the steps of all sections in file order, then those that undo others."""
-        every = [step for name in SECTIONS for step in self.section(name)]
-        yield from every
-        for step in every:
-            undo = undo_step(step)
-            if undo is not None:
-                yield undo
-
-    def section(self, name: Section) -> tuple[Step, ...]:
-        """Return the steps of one section, in file order."""
-        return section_steps(self.workflow, name)
-
-
-#: What the id of a step is followed by in the id of what undoes it; no step of a file can be called so.
-_UNDO = ".compensate"
-
-
-def undo_step(step: Step) -> Step | None:
-    """Return the step that undoes `step`, under an id of its own; None where nothing does."""
-    undo = step.compensate
-    if undo is None:
-        return None
-    common: dict[str, Any] = {
-        "id": StepId(step.id + _UNDO),
-        "timeout": undo.timeout,
-        "retry": undo.retry,
-        "on_error": "fail" if undo.retry is None else "retry",
-    }
-    if undo.tool is not None:
-        return ToolStep(tool=undo.tool, params=undo.params, **common)
-    if undo.workflow is not None:
-        return WorkflowStep(workflow=undo.workflow, params=undo.params, **common)
-    return CodeStep(code=undo.code or "", **common)
-
-
-def undoes(step_id: str) -> StepId | None:
-    """Return the step that the step of this id undoes; None for a step of the file."""
-    return StepId(step_id.removesuffix(_UNDO)) if step_id.endswith(_UNDO) else None
-
-
 #: What code blocks look like to the sandbox: step id → bound source.
 BoundBlocks: TypeAlias = Mapping[StepId, BoundCode]
-
-
-def section_steps(workflow: Workflow, name: Section) -> tuple[Step, ...]:
-    """Return the steps of one section of a workflow, in file order."""
-    match name:
-        case "steps":
-            return workflow.steps
-        case "on_failure":
-            return workflow.on_failure
-        case "finally":
-            return workflow.finally_
 
 
 def bind_blocks(definition: Definition) -> dict[StepId, BoundCode]:
@@ -203,7 +59,7 @@ def bind_blocks(definition: Definition) -> dict[StepId, BoundCode]:
     """
     found: list[Problem] = []
     blocks: dict[StepId, BoundCode] = {}
-    for path, step, _, inner in _placed_steps(definition.workflow):
+    for path, step, _, inner in placed_steps(definition.workflow):
         if not isinstance(step, CodeStep):
             continue
         if not step.templates:
@@ -248,7 +104,7 @@ class _Planner:
 
     def plan(self) -> Plan:
         reads: dict[StepId, tuple[StepId, ...] | None] = {}
-        for placed in _placed_steps(self.workflow):
+        for placed in placed_steps(self.workflow):
             reads[placed.step.id] = self._reads(placed)
         self._results()
         dependencies: dict[StepId, tuple[StepId, ...]] = {}
@@ -268,7 +124,7 @@ class _Planner:
 
     # -- templates and references -------------------------------------------------------------------------------
 
-    def _reads(self, placed: _Placed) -> tuple[StepId, ...] | None:
+    def _reads(self, placed: Placed) -> tuple[StepId, ...] | None:
         """Parse the templates of a step, check their references, and return the steps it reads."""
         path, step, names, inner = placed
         read: dict[StepId, None] = {}
@@ -411,7 +267,7 @@ class _Planner:
 
     def _code_problem(self, path: str, line: int, column: int, found: CodeProblem) -> Problem:
         indent = code_indent(self.source, path)
-        text = _line(self.source.text, line)
+        text = line_of(self.source.text, line)
         return Problem(
             message=found.message,
             suggestion=found.suggestion,
@@ -519,7 +375,7 @@ class _Planner:
 
     def _code(self) -> dict[StepId, PlannedCode]:
         planned: dict[StepId, PlannedCode] = {}
-        for path, step, _, _ in _placed_steps(self.workflow):
+        for path, step, _, _ in placed_steps(self.workflow):
             if step.id in self.facts:
                 planned[step.id] = PlannedCode(
                     blob=self.facts[step.id].blob,
@@ -535,7 +391,7 @@ class _Planner:
         if self.workflow.tools is not None:
             return self.workflow.tools
         names: dict[str, None] = {}
-        for _, step, _, _ in _placed_steps(self.workflow):
+        for _, step, _, _ in placed_steps(self.workflow):
             if isinstance(step, ToolStep):
                 names[step.tool] = None
             if step.id in self.facts:
@@ -562,87 +418,6 @@ class _Planner:
         raise WorkflowInvalid(problems)
 
 
-def find_cycle(edges: Mapping[StepId, Sequence[StepId]]) -> tuple[StepId, ...]:
-    """Return the steps of one cycle, in the order in which they wait for each other; empty when there is none."""
-    done: set[StepId] = set()
-    for start in edges:
-        trail: list[StepId] = []
-        on_trail: set[StepId] = set()
-        stack: list[tuple[StepId, Iterator[StepId]]] = []
-        if start not in done:
-            trail.append(start)
-            on_trail.add(start)
-            stack.append((start, iter(edges[start])))
-        while stack:
-            node, rest = stack[-1]
-            following = next(rest, None)
-            if following is None:
-                stack.pop()
-                trail.pop()
-                on_trail.discard(node)
-                done.add(node)
-            elif following in on_trail:
-                return tuple(trail[trail.index(following) :])
-            elif following not in done and following in edges:
-                trail.append(following)
-                on_trail.add(following)
-                stack.append((following, iter(edges[following])))
-    return ()
-
-
-def topological(edges: Mapping[StepId, Sequence[StepId]]) -> list[StepId]:
-    """Return the steps in an order in which each follows all it waits for; among ready ones, file order."""
-    order = list(edges)
-    position = {name: index for index, name in enumerate(order)}
-    missing = {name: len(edges[name]) for name in order}
-    dependents: dict[StepId, list[StepId]] = {name: [] for name in order}
-    for name, wanted in edges.items():
-        for before in wanted:
-            dependents[before].append(name)
-    ready = [position[name] for name in order if not missing[name]]
-    heapify(ready)
-    result: list[StepId] = []
-    while ready:
-        name = order[heappop(ready)]
-        result.append(name)
-        for after in dependents[name]:
-            missing[after] -= 1
-            if not missing[after]:
-                heappush(ready, position[after])
-    return result
-
-
-# -- places in the file ----------------------------------------------------------------------------------------------
-
-
-class _Placed(NamedTuple):
-    """A step, its path in the file, and the names in the scope of its `when` and `foreach`, and of the rest."""
-
-    path: str
-    step: Step
-    names: frozenset[str]
-    inner: frozenset[str]
-
-
-def _placed_steps(workflow: Workflow) -> Iterator[_Placed]:
-    """Yield every step, each followed by the one that undoes it."""
-    for section in SECTIONS:
-        names = SCOPE if section == "steps" else SCOPE | {"error"}
-        for index, step in enumerate(section_steps(workflow, section)):
-            path = f"{section}[{index}]"
-            inner = names if step.foreach is None else names | {step.item_name, "item", "index"}
-            yield _Placed(path, step, names, inner)
-            undo = undo_step(step)
-            if undo is not None:
-                within = inner | {"error", "output"}
-                yield _Placed(f"{path}.compensate", undo, within, within)
-
-
-def step_path(workflow: Workflow, step_id: StepId) -> str:
-    """Return where a step stands in its file, `steps[2]` say; empty for an unknown one."""
-    return next((placed.path for placed in _placed_steps(workflow) if placed.step.id == step_id), "")
-
-
 def _texts(
     path: str, step: Step, outer: frozenset[str], inner: frozenset[str]
 ) -> Iterator[tuple[str, str, bool, frozenset[str]]]:
@@ -667,31 +442,6 @@ def _texts(
             yield base + suffix, text, False, inner
 
 
-def code_path(source: Source, path: str) -> str:
-    """Return the path of a step's code: `code`, or `params.code` of a `python_exec` step."""
-    written = f"{path}.params.code"
-    return written if written in source.marks else f"{path}.code"
-
-
-def code_first_line(source: Source, path: str) -> int:
-    """Return the line of the file on which a step's code begins."""
-    return source.marks.get(code_path(source, path), (1, 1))[0]
-
-
-def code_indent(source: Source, path: str) -> int:
-    """Return how many columns the file indents a step's code."""
-    return source.marks.get(code_path(source, path), (1, 1))[1] - 1
-
-
-def output_path(source: Source, index: int, name: str) -> str:
-    """Return the path of one output, in whichever form the file gives it."""
-    forms = (f"outputs[{index}]", f"outputs.{name}")
-    nested = f"outputs[{index}].{name}"
-    if nested in source.marks:
-        return nested
-    return next((form for form in forms if form in source.marks), forms[0])
-
-
 def _shifts(block: BoundCode) -> tuple[tuple[int, int], ...]:
     """Return where templates that span lines make the bound code shorter than the file's."""
     shifts: list[tuple[int, int]] = []
@@ -711,42 +461,3 @@ def _in_lines_of_file(found: CodeProblem, block: BoundCode, first: int) -> CodeP
         return f"on line {first + block.original_position(int(match[1]), 1)[0] - 1}"
 
     return msgspec.structs.replace(found, message=_ON_LINE.sub(renumbered, found.message))
-
-
-def _line(text: str, number: int) -> str:
-    lines = text.splitlines()
-    return lines[number - 1] if 0 < number <= len(lines) else ""
-
-
-def problem_at(
-    source: Source,
-    path: str,
-    text: str,
-    offset: int,
-    message: str,
-    suggestion: str = "",
-    severity: Literal["error", "warning"] = "error",
-) -> Problem:
-    """Return a problem at `offset` characters into the value `text` that stands at `path` of the file."""
-    where = path
-    while where not in source.marks and where:
-        where = where[: max(where.rfind("."), where.rfind("["), 0)]
-    line, column = source.marks.get(where, (1, 1))
-    if where == path and text:
-        before = text[:offset]
-        below = before.count("\n")
-        if below:
-            line, column = line + below, column + len(before) - before.rfind("\n") - 1
-        else:
-            opening = _line(source.text, line)[column - 1 : column]
-            # A quote that the text itself begins with is none of YAML's.
-            quoted = opening in {"'", '"'} and not text.startswith(opening)
-            column += len(before) + quoted
-    return Problem(
-        message=message,
-        suggestion=suggestion,
-        path=path,
-        location=Location(file=source.file, line=line, column=column),
-        source_line=_line(source.text, line),
-        severity=severity,
-    )
