@@ -15,7 +15,9 @@ import pytest
 import uvicorn
 from mcp.server.lowlevel import Server
 
-from ael.app.serving.served import Presence
+from ael.app.serving.runs import Runs
+from ael.app.serving.served import Caller, Presence
+from ael.errors import ExecutionCancelled
 from ael.interfaces.http import exchange
 from ael.interfaces.http.connections import Connection, HalfSent
 from ael.interfaces.http.exchange import Exchange
@@ -124,6 +126,14 @@ async def test_who_goes_away_is_noticed_whatever_was_sent_before(size: int, more
         await gone.wait()
         server.should_exit = True
         await serving
+
+
+async def test_what_is_begun_for_someone_who_has_gone_meanwhile_is_cancelled_or_goes_on() -> None:
+    caller = Caller(presence=Presence())
+    caller.presence.leave()
+    with pytest.raises(ExecutionCancelled):
+        await Runs("cancel").run(asyncio.Event().wait(), caller, "exec-1")
+    assert await Runs("continue").run(asyncio.sleep(0, "done"), caller, "exec-2") == "done"
 
 
 # -- one request, without a port --------------------------------------------------------------------------------------

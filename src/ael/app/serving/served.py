@@ -32,7 +32,9 @@ class Presence:
             listener()
 
     def when_gone(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Have a function called when they leave; return what takes that back."""
+        """Have a function called when they leave, which may be now; return what takes that back."""
+        if self.gone:
+            listener()
         self._listeners.add(listener)
         return lambda: self._listeners.discard(listener)
 
