@@ -280,6 +280,12 @@ class Pipes:
                 self.news.append(message)
         raise AssertionError("the server has closed its output")
 
+    def leave(self) -> tuple[int, str]:
+        """Go away as a client does that has died, which reads no answers; return its exit code and what it said."""
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return self.end()
+
     def end(self) -> tuple[int, str]:
         """Close its input and return its exit code and what it said."""
         _, said = self.process.communicate(timeout=60)

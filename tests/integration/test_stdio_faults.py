@@ -78,12 +78,12 @@ def test_a_large_line_in_and_a_large_line_out_are_whole(pipes: Any) -> None:
     assert pipes.end()[0] == 0
 
 
-def test_the_end_of_the_input_in_mid_call_cancels_and_ends(pipes: Any, ael: Any, log: Path) -> None:
+def test_who_goes_away_in_mid_call_has_it_cancelled_and_the_server_ended(pipes: Any, ael: Any, log: Path) -> None:
     number = pipes.start("tools/call", name="workflow_hold", arguments={})
     while not log.exists():
         assert "result" in pipes.ask("ping")
     assert number
-    code, said = pipes.end()
+    code, said = pipes.leave()
     assert code == 0, said
     assert "Traceback" not in said
     assert log.read_text().split()[0] == "held"
@@ -121,7 +121,7 @@ def test_calls_that_are_cancelled_at_any_moment_leave_nothing_running(pipes: Any
             said = {"requestId": number - number % 9}
             pipes.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": said})
     assert "result" in pipes.ask("ping")
-    assert pipes.end()[0] == 0
+    assert pipes.leave()[0] == 0
     rows = json.loads(ael("executions", "list", "--limit", "1000", "--json").stdout)
     assert {row["status"] for row in rows} <= {"completed", "cancelled"}
     assert rows
