@@ -185,6 +185,16 @@ async def test_the_start_is_told_on_standard_error(project) -> None:
     assert "[AEL] Workflows: 1 registered\n" in project.errors
 
 
+async def test_a_directory_that_is_named_and_not_there_is_told(project) -> None:
+    project.configure({"workflows": {"directory": "./flows"}})
+    async with project.raw() as raw:
+        assert [tool["name"] for tool in await raw.tools()] == ["python_exec"]
+        raw.running.stdin.close()
+        assert await raw.running.wait() == 0
+    assert "Workflows: 0 registered\n[AEL] There is no directory " in project.errors
+    assert "flows: its workflows are offered once it is there" in project.errors
+
+
 async def test_without_a_configuration_it_says_where_it_looked(project) -> None:
     (project.root / "ael-config.yaml").unlink()
     async with project.raw() as raw:

@@ -1975,3 +1975,17 @@ def test_whatever_stands_at_a_key_is_taken_or_refused(top: dict[str, Any], step:
     whole = {"name": "demo", "version": 1, "steps": [{"id": "a", "tool": "t", **step}], **top}
     load_and_plan(json.dumps(whole))
     load_and_plan(yaml.safe_dump(whole, allow_unicode=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"name": {\n', "f:1:10: error: a '{' is not closed"),
+        ("inputs: [a, {b: [1], \n", "f:1:13: error: a '{' is not closed"),
+        ("tags: [a, {b: 1},\n\n", "f:1:7: error: a '[' is not closed"),
+    ],
+)
+def test_of_brackets_that_are_open_at_the_end_the_innermost_is_named(text: str, told: str) -> None:
+    with pytest.raises(WorkflowInvalid) as refused:
+        load_text(text, "f")
+    assert refused.value.problems[0].render().startswith(told)

@@ -164,12 +164,29 @@ def _after_value(stop: _Stop) -> Explanation | None:
 def _brackets(stop: _Stop) -> Explanation | None:
     if "parsing a flow" not in stop.context:
         return None
+    if not stop.source.strip() and (at := _last_open(stop.above)) is not None:
+        opening, closing = stop.above[at], "}" if stop.above[at] == "{" else "]"
+        message = f"a '{opening}' is not closed, or a comma is missing"
+        return stop.at((stop.above_line, at + 1), message, f"Add the missing '{closing}'.")
     opening, closing = ("{", "}") if "mapping" in stop.context else ("[", "]")
     message = f"a '{opening}' is not closed, or a comma is missing"
     if not stop.source.strip():
         return stop.at(stop.begun, message, f"Add the missing '{closing}'.")
     where = f"on line {stop.begun[0]}, column {stop.begun[1]}" if stop.begun else "above"
     return stop.here(message, f"It opens {where}.")
+
+
+def _last_open(line: str) -> int | None:
+    """Return where the last bracket of a line stands that the line does not close."""
+    closed = 0
+    for at in range(len(line) - 1, -1, -1):
+        if line[at] in "]}":
+            closed += 1
+        elif line[at] in "[{":
+            if not closed:
+                return at
+            closed -= 1
+    return None
 
 
 def _stray_bracket(stop: _Stop) -> Explanation | None:

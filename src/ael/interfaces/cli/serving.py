@@ -212,6 +212,11 @@ class Serve:
         await running.wait()
         await serving.workflows.ready()
         self._say(f"Workflows: {len(serving.workflows.names)} registered")
+        named = serving.app.settings.file.workflows
+        if named.directory or named.directories:
+            for one in serving.app.settings.directories:
+                if not one.is_dir():
+                    self._say(f"There is no directory {one}: its workflows are offered once it is there")
 
     def _say(self, text: str) -> None:
         if not self.settings.quiet:
