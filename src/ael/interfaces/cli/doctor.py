@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from ael.app.application import App, Check
 from ael.interfaces.cli.options import Globals, global_options
-from ael.interfaces.cli.render import hanging, print_json, printable, wrapped
+from ael.interfaces.cli.render import fitted, print_json, printable, wrapped
 from ael.interfaces.cli.session import with_app
 
 _MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red")}
@@ -32,7 +34,7 @@ def doctor_command(settings: Globals) -> int:
 def _show(checks: list[Check], settings: Globals) -> None:
     for check in checks:
         mark, color = _MARKS[check.status]
-        said = "\n".join(hanging(f"{mark} {check.name}: {printable(check.detail)}"))
+        said = "\n".join(fitted(f"{mark} {check.name}: {printable(check.detail)}", sys.stdout))
         click.echo(f"{click.style(mark, fg=color)}{said.removeprefix(mark)}", color=settings.color)
         if check.suggestion and check.status != "ok":
             click.echo("\n".join(wrapped(f"→ {printable(check.suggestion)}", "    ")))

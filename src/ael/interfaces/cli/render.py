@@ -138,21 +138,23 @@ def wrapped(line: str, indent: str = "  ") -> list[str]:
 def print_problems(problems: Iterable[Problem], settings: Globals) -> None:
     """Print problems with their places and carets."""
     stream = sys.stdout if settings.says_results else sys.stderr
-    is_terminal = stream is not None and stream.isatty()
     for problem in problems:
         said, *rest = printable(problem.render()).split("\n")
-        # Programs that look for places read one line each.
-        lines = hanging(said, columns(stream)) if is_terminal else [said]
-        say("\n".join([*lines, *rest]), settings)
+        say("\n".join([*fitted(said, stream), *rest]), settings)
 
 
-def hanging(line: str, width: int = _WIDTH) -> list[str]:
-    """Return a line as lines of at most so many columns where its words allow it, all but the first indented."""
+def fitted(line: str, stream: TextIO | None) -> list[str]:
+    """Return a line as lines that fit the terminal where its words allow it, all but the first indented.
+
+    Programs read one line each, so what goes elsewhere stays one.
+    """
+    if stream is None or not stream.isatty():
+        return [line]
     mark = line[:2] if line[1:2] == " " else ""
     # Not alone on its line where a long path follows it.
     made = textwrap.wrap(
         line.removeprefix(mark),
-        max(width, 40),
+        max(columns(stream), 40),
         initial_indent=mark,
         subsequent_indent="    ",
         break_long_words=False,

@@ -13,7 +13,7 @@ from ael.app.application import App, Prepared, input_schema
 from ael.app.graph import GraphFormat, draw
 from ael.errors import ProblemsError
 from ael.interfaces.cli.options import Globals, global_options
-from ael.interfaces.cli.render import columns, cut, hanging, print_json, print_total, printable, say
+from ael.interfaces.cli.render import columns, cut, fitted, print_json, print_total, printable, say
 from ael.interfaces.cli.session import with_app
 from ael.values import text
 
@@ -65,7 +65,7 @@ def show_command(settings: Globals, name: str) -> int:
             )
         else:
             for line in _lines(prepared):
-                click.echo("\n".join(hanging(printable(line))))
+                click.echo("\n".join(fitted(printable(line), sys.stdout)))
         return 0
 
     return with_app(settings, show)
@@ -122,7 +122,7 @@ def _list(settings: Globals) -> int:
         for one in found:
             if "error" in one:
                 said = f"✗ {one['file']}: {one['error']} (see `ael validate`)"
-                say("\n".join(hanging(printable(said))), settings)
+                say("\n".join(fitted(printable(said), sys.stderr)), settings)
             else:
                 about = " ".join(str(one["description"]).split())
                 said = printable(f"{one['name']:<28} {one['version']:<8} {about}".rstrip())
