@@ -17,7 +17,7 @@ import httpx2
 import pytest
 import uvicorn
 
-from ael.interfaces.http.connections import HalfSent, open_connection
+from ael.interfaces.http.connections import HalfSent, Packets, open_connection
 
 HEAD = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\n"
 BODY = (
@@ -177,9 +177,10 @@ async def address() -> Any:
 
 
 @asynccontextmanager
-async def serving(context: ssl.SSLContext | None) -> AsyncIterator[str]:
-    http: Any = partial(open_connection, HalfSent(head_seconds=0.2, body_seconds=0.2), context)
-    server = uvicorn.Server(uvicorn.Config(echo, http=http, lifespan="off", log_level="error"))
+async def serving(context: ssl.SSLContext | None, app: Any = echo) -> AsyncIterator[str]:
+    impatient = HalfSent(head_seconds=0.2, body_seconds=0.2, unread_seconds=0.2)
+    http: Any = partial(open_connection, impatient, context)
+    server = uvicorn.Server(uvicorn.Config(app, http=http, lifespan="off", log_level="error"))
     with socket.create_server(("127.0.0.1", 0)) as listening:
         running = asyncio.create_task(server.serve(sockets=[listening]))
         yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
@@ -227,3 +228,48 @@ async def test_the_next_request_of_a_connection_has_a_time_of_its_own(
     connection.send(HEAD)
     clock.go_on()
     assert await end_of(connection) == TOO_SLOW
+
+
+async def test_a_response_that_nobody_reads_is_given_up(connections: Connections) -> None:
+    gone = asyncio.Event()
+
+    async def talk(scope: dict[str, Any], receive: Any, answer: Any) -> None:
+        assert (await receive())["type"] == "http.request"
+        await answer({"type": "http.response.start", "status": 200, "headers": []})
+        await answer({"type": "http.response.body", "body": bytes(2**26), "more_body": True})
+        assert (await receive())["type"] == "http.disconnect", scope
+        gone.set()
+
+    async with serving(None, talk) as address:
+        await connections.send(address, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await gone.wait()
+
+
+async def test_whoever_reads_slowly_is_waited_for() -> None:
+    read = asyncio.Event()
+
+    class Slow(asyncio.Transport):
+        def __init__(self) -> None:
+            super().__init__()
+            #: What each look finds.
+            self.left = [9, 8, 8, 7, 7, 1, 1, 0, 0]
+            self.is_aborted = False
+
+        def write(self, data: Any) -> None:
+            assert data == bytes(9)
+
+        def get_write_buffer_size(self) -> int:
+            if len(self.left) == 1:
+                read.set()
+            return self.left.pop(0)
+
+        def abort(self) -> None:
+            self.is_aborted = True
+            read.set()
+
+    slow = Slow()
+    packets = Packets(slow, asyncio.get_running_loop(), 0.001)
+    packets.write(bytes(9))
+    await read.wait()
+    assert not slow.is_aborted
+    assert slow.left == []

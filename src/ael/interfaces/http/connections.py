@@ -1,8 +1,9 @@
-"""Connections whose requests do not come to an end: bounded in time, in number and in memory.
+"""Connections whose requests or responses do not come to an end: bounded in time, in number and in memory.
 
 uvicorn limits how long a connection may be idle between two requests, and nothing else: a head or a body that trickles
-in would hold its descriptor, and what came of it, for ever. Its `limit_concurrency` refuses the next client instead,
-and so lets whoever opens connections and says nothing lock out everybody else.
+in would hold its descriptor, and what came of it, for ever, and so would a response that nobody reads. Its
+`limit_concurrency` refuses the next client instead, and so lets whoever opens connections and says nothing lock out
+everybody else.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ _log = logging.getLogger("ael.serving")
 
 #: Seconds in which the head of a request has to arrive, and its body after that.
 _HEAD, _BODY = 20.0, 120.0
+
+#: Seconds after which a client that has taken no byte of a response is given up.
+_UNREAD = 120.0
 
 #: Seconds in which a client over TLS may say that it has seen us close.
 _FAREWELL = 2
@@ -54,9 +58,12 @@ class Unfinished(Protocol):
 class HalfSent:
     """The connections that owe us the rest of a request; for one too many, the oldest of them is closed."""
 
-    def __init__(self, head_seconds: float = _HEAD, body_seconds: float = _BODY) -> None:
+    def __init__(
+        self, head_seconds: float = _HEAD, body_seconds: float = _BODY, unread_seconds: float = _UNREAD
+    ) -> None:
         self.head_seconds = head_seconds
         self.body_seconds = body_seconds
+        self.unread_seconds = unread_seconds
         # Half of the descriptors is left to those who are served, to servers and to files.
         soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._most = _MOST if soft == resource.RLIM_INFINITY else min(_MOST, soft // 2)
@@ -90,16 +97,20 @@ class HalfSent:
 
 
 class Packets:
-    """A transport that sends what is written in one turn of the event loop at once.
+    """A transport that sends what is written in one turn of the event loop at once, and waits for no idle reader.
 
     uvicorn writes the head of a response and its body apart: two system calls here, and two wake-ups at the client.
     """
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, unread_seconds: float) -> None:
         self._transport = transport
         self._loop = loop
         self._parts: list[bytes] = []
         self._size = 0
+        self._unread_seconds = unread_seconds
+        #: Bytes that were written so far, and those of them that the client had taken when they were last counted.
+        self._written = self._taken = 0
+        self._patience: asyncio.TimerHandle | None = None
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 # whatever else a transport has
         return getattr(self._transport, name)
@@ -118,7 +129,29 @@ class Packets:
         if self._parts:
             data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
             self._parts, self._size = [], 0
+            self._written += len(data)
             self._transport.write(data)
+            if self._patience is None:
+                self._wait_for_reader()
+
+    def _wait_for_reader(self) -> None:
+        """Look again later where something is left that the client has not taken."""
+        self._patience = None
+        left = self._transport.get_write_buffer_size()
+        if left:
+            self._taken = self._written - left
+            self._patience = self._loop.call_later(self._unread_seconds, self._count)
+
+    def _count(self) -> None:
+        if self._written - self._transport.get_write_buffer_size() > self._taken:
+            self._wait_for_reader()
+        else:
+            self._transport.abort()
+
+    def lost(self) -> None:
+        """Wait for nobody any more: the connection is gone."""
+        if self._patience is not None:
+            self._patience.cancel()
 
     def close(self) -> None:
         """See `asyncio.BaseTransport`."""
@@ -147,7 +180,7 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """See `asyncio.Protocol`."""
-        self._packets = Packets(transport, self.loop)
+        self._packets = Packets(transport, self.loop, self._half_sent.unread_seconds)
         if self.when_made is not None:
             self.when_made()
         super().connection_made(self._packets)  # type: ignore[arg-type]  # all that is asked of one
@@ -171,6 +204,7 @@ class Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol`."""
         self._expect(None)
+        self._packets.lost()
         super().connection_lost(exc)
         cycle: RequestResponseCycle | None = self.cycle
         presence = None if cycle is None else cycle.scope.get(PRESENCE)
