@@ -177,8 +177,10 @@ async def address() -> Any:
 
 
 @asynccontextmanager
-async def serving(context: ssl.SSLContext | None, app: Any = echo) -> AsyncIterator[str]:
-    impatient = HalfSent(head_seconds=0.2, body_seconds=0.2, unread_seconds=0.2)
+async def serving(
+    context: ssl.SSLContext | None, app: Any = echo, *, head: float = 0.2, unread: float = 600
+) -> AsyncIterator[str]:
+    impatient = HalfSent(head_seconds=head, body_seconds=0.2, unread_seconds=unread)
     http: Any = partial(open_connection, impatient, context)
     server = uvicorn.Server(uvicorn.Config(app, http=http, lifespan="off", log_level="error"))
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -240,7 +242,7 @@ async def test_a_response_that_nobody_reads_is_given_up(connections: Connections
         assert (await receive())["type"] == "http.disconnect", scope
         gone.set()
 
-    async with serving(None, talk) as address:
+    async with serving(None, talk, head=600, unread=0.2) as address:
         await connections.send(address, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await gone.wait()
 
