@@ -42,7 +42,7 @@ async def test_a_bad_save_never_loses_a_tool_and_its_error_is_shown(project) -> 
     async with project.raw() as raw:
         assert await names(raw) == ["workflow:quick"]
         path = project.write("quick.yaml", "name: quick\nversion: 1.0\nsteps: [\n")
-        await project.said("the last good version of quick stays: Invalid workflow: .*quick.yaml:4:1: ")
+        await project.said("the last good version of quick stays: Invalid workflow: .*quick.yaml:3:8: ")
         assert "\\x0a" not in project.errors
         assert await names(raw) == ["workflow:quick"]
         assert (await raw.call("workflow:quick", {"who": "Bob"}))["structuredContent"] == {"greeting": "hello Bob"}
