@@ -66,13 +66,26 @@ async def seconds(work: Call) -> float:
 
 async def each(work: Call, rounds: int) -> tuple[float, float]:
     """Return the median of some calls, and what each costs this process, in milliseconds."""
-    for _ in range(20):
-        await work()
-    gc.collect()
-    cost = time.process_time()
-    times = [await seconds(work) for _ in range(rounds)]
-    cost = (time.process_time() - cost) / rounds
-    return statistics.median(times) * 1000, cost * 1000
+    (figures,) = await by_turns([work], rounds)
+    return figures
+
+
+async def by_turns(works: list[Call], rounds: int, turns: int = 1) -> list[tuple[float, float]]:
+    """Return for each kind of call its median and what one costs this process, in milliseconds.
+
+    They take turns: the machine's speed changes from one moment to the next.
+    """
+    times: list[list[float]] = [[] for _ in works]
+    costs = [0.0 for _ in works]
+    for _ in range(turns):
+        for number, work in enumerate(works):
+            for _ in range(20):
+                await work()
+            gc.collect()
+            begun = time.process_time()
+            times[number] += [await seconds(work) for _ in range(rounds // turns)]
+            costs[number] += time.process_time() - begun
+    return [(statistics.median(one) * 1000, cost / len(one) * 1000) for one, cost in zip(times, costs, strict=True)]
 
 
 def subjects() -> list[tuple[str, list[str], str, dict[str, object]]]:
@@ -100,12 +113,15 @@ async def against_the_sdk(row: Row, rounds: int) -> None:
     for name, command, tool, params in subjects():
         mine = McpServer("s", ServerConfig(command=command[0], args=tuple(command[1:])))
         await mine.tools()
-        ours = await each(partial(mine.call, tool, params, timeout_seconds=None, meta={}), rounds)
-        await mine.close()
         with Path(os.devnull).open("w") as nowhere:  # noqa: ASYNC230 # a moment, before anything is measured
             theirs = stdio_client(StdioServerParameters(command=command[0], args=command[1:]), errlog=nowhere)
             async with Client(theirs) as client:
-                sdk = await each(partial(client.call_tool, tool, params), rounds)
+                calls: list[Call] = [
+                    partial(mine.call, tool, params, timeout_seconds=None, meta={}),
+                    partial(client.call_tool, tool, params),
+                ]
+                ours, sdk = await by_turns(calls, rounds, turns=5)
+        await mine.close()
         row(f"call, {name}: p50", f"{ours[0]:.2f} ms, SDK's {sdk[0]:.2f}", "")
         ratio = sdk[1] / ours[1]
         figure = f"{ours[1]:.3f} ms, {ratio:.1f} x less"
