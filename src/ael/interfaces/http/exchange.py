@@ -83,8 +83,9 @@ class Exchange:
         if find_duplicated_routing_header(request.headers.items()) is not None:
             return None
         route = classify_inbound_request(message, headers=dict(request.headers))
-        fits = isinstance(route, InboundModernRoute) and self._parameters_fit(message, request.headers)
-        return route if fits and isinstance(route, InboundModernRoute) else None
+        if not isinstance(route, InboundModernRoute) or not self._parameters_fit(message, request.headers):
+            return None
+        return route
 
     def _parameters_fit(self, message: dict[str, Any], headers: Mapping[str, str]) -> bool:
         """Return whether headers repeat parameters of a tool as its schema says."""
