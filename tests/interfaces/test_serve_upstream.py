@@ -218,9 +218,10 @@ async def test_what_is_wrong_with_the_code_of_an_agent_is_told_by_its_own_lines(
 async def test_a_list_that_a_server_changes_changes_ours(project) -> None:
     project.configure({"mcp": {"servers": {"s": hostile("changes")}}})
     async with project.raw() as raw:
-        before = [tool["name"] for tool in await raw.tools("act")]
-        raw.notifications.clear()
+        before = after = [tool["name"] for tool in await raw.tools("act")]
         await raw.call("act")
-        await raw.told_of_changes()
-        after = [tool["name"] for tool in await raw.tools("act2")]
-        assert before != after
+        # The server names its tool anew for each list, and is asked more than once where its storm lasts.
+        while after == before:
+            await raw.told_of_changes()
+            after = [tool["name"] for tool in await raw.tools()]
+        assert len(after) == len(before)
