@@ -31,7 +31,7 @@ _KINDS = {
 }
 #: Special files are never waited for, links never followed: whatever is put there between a look and the opening.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-_APPEND = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -129,7 +129,7 @@ def write_file(arguments: Arguments, environment: Environment) -> Result:
             if mode == "create":
                 raise ToolError(f"'{place.path}' exists already. Write it with mode overwrite, or by another name.")
         with explained(place.path):
-            if mode == "append" and place.status is not None:
+            if mode == "append":
                 size = _append(workspace, place, data)
             else:
                 _replace(place, data, is_new=mode == "create")
@@ -217,8 +217,11 @@ def _sync_directory(directory: int) -> None:
 
 
 def _append(workspace: Workspace, place: Place, data: bytes) -> int:
-    """Write at the end of a file; what was written is taken back where not all of it could be."""
-    descriptor = os.open(place.name, _APPEND, dir_fd=place.directory)
+    """Write at the end of a file; what was written is taken back where not all of it could be.
+
+    Several may do so at once, also to a file that none of them found: it is made by whoever is the first.
+    """
+    descriptor = os.open(place.name, _APPEND, 0o666, dir_fd=place.directory)
     with os.fdopen(descriptor, "ab", buffering=0) as file:
         status = os.fstat(descriptor)
         _check_opened(workspace, status, place.path)
@@ -231,6 +234,11 @@ def _append(workspace: Workspace, place: Place, data: bytes) -> int:
                 left = left[file.write(left) :]
             os.fsync(descriptor)
         except OSError:
-            os.ftruncate(descriptor, status.st_size)
+            # What somebody else has written meanwhile is not ours to take back.
+            if os.fstat(descriptor).st_size == status.st_size + len(data) - len(left):
+                os.ftruncate(descriptor, status.st_size)
             raise
-        return status.st_size + len(data)
+        size = os.fstat(descriptor).st_size
+    if place.status is None:
+        _sync_directory(place.directory)
+    return size

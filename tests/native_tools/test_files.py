@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
@@ -117,6 +118,13 @@ async def test_modes_of_writing(tools, workspace) -> None:
     assert (await tools("fs_write", path="new", content="+", mode="append"))["created"]
     assert (workspace / "f").read_text() == "one+"
     assert "does not exist" in await refused(tools, "fs_write", path="d/f", content="", create_directories=False)
+
+
+async def test_what_is_appended_at_once_is_all_there_though_the_file_was_not(tools, workspace) -> None:
+    lines = [f"line {number}" for number in range(30)]
+    made = await asyncio.gather(*(tools("fs_write", path="log", content=f"{line}\n", mode="append") for line in lines))
+    assert sorted((workspace / "log").read_text().splitlines()) == sorted(lines)
+    assert max(one["size"] for one in made) == (workspace / "log").stat().st_size
 
 
 async def test_a_file_that_is_replaced_keeps_its_permissions(tools, workspace) -> None:
