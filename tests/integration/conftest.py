@@ -17,7 +17,13 @@ import httpx2
 import pytest
 
 HERE = Path(__file__).parent
-EVERYTHING = {"command": sys.executable, "args": [str(HERE / "servers/everything.py"), "stdio"]}
+EVERYTHING = {"command": sys.executable, "args": [str(HERE / "servers/everything.py"), "stdio"], "startup_timeout": 100}
+
+#: `ael serve`, whose first list waits for its servers however slowly the machine starts them: these clients ask once.
+SERVE = [
+    sys.executable, "-c",
+    "from ael.__main__ import main; from ael.app.serving import upstream; upstream._PATIENCE = 100.0; main()", "serve",
+]  # fmt: skip
 
 GREET = """
 name: greet
@@ -110,8 +116,8 @@ def configure_crowd(configure: Callable[..., None], log: Path) -> Callable[..., 
     """Write a configuration with the server for crowds, and a workflow that waits for it beside others."""
 
     def make(workflows: dict[str, str] | None = None, **sections: Any) -> None:
-        server = {"command": sys.executable, "args": [str(HERE / "servers/crowd.py"), str(log)], "timeout": 100}
-        servers = {"crowd": {**server, "max_concurrency": 500}}
+        server = {"command": sys.executable, "args": [str(HERE / "servers/crowd.py"), str(log)]}
+        servers = {"crowd": {**server, "startup_timeout": 100, "timeout": 100, "max_concurrency": 500}}
         mcp = {"servers": servers, "tool_names": "safe"}
         configure({"hold": HOLD, **(workflows or {})}, mcp=mcp, tools={"builtins": []}, **sections)
 
@@ -124,7 +130,7 @@ def serve(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[...,
     running: list[Serving] = []
 
     def start(*arguments: str) -> Serving:
-        command = [sys.executable, "-m", "ael", "serve", "--transport", "http", "--port", "0", *arguments]
+        command = [*SERVE, "--transport", "http", "--port", "0", *arguments]
         process = subprocess.Popen(
             command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
@@ -299,7 +305,7 @@ def pipe(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., 
 
     def start(**more: str) -> Pipes:
         process = subprocess.Popen(
-            [sys.executable, "-m", "ael", "serve"],
+            SERVE,
             cwd=tmp_path,
             env={**environment, **more},
             stdin=subprocess.PIPE,

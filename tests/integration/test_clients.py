@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.integration.conftest import SERVE
 
 CLIENTS = Path(__file__).parent / "clients"
 
@@ -32,7 +34,7 @@ def target(
         return {"url": serve().url}
     # Options of ours would be taken for the client's own.
     program = tmp_path / "serve"
-    program.write_text(f"#!/bin/sh\ncd '{tmp_path}' && exec '{sys.executable}' -m ael serve\n")
+    program.write_text(f"#!/bin/sh\ncd '{tmp_path}' && exec {shlex.join(SERVE)}\n")
     program.chmod(0o755)
     return {"command": [str(program)], "env": environment}
 
