@@ -489,3 +489,28 @@ def test_the_schema_of_inputs_says_what_the_file_says() -> None:
         "required": ["url"],
         "additionalProperties": False,
     }
+
+
+def test_what_refers_to_its_own_schema_still_does_where_callers_see_it() -> None:
+    text = """\
+name: demo
+version: 1
+inputs:
+  - tree: {type: object, properties: {left: {$ref: "#"}, size: {type: integer}}, default: {}}
+steps: [{id: a, tool: t}]
+outputs:
+  "a/b~c d": {value: 1, schema: {$defs: {count: {type: integer}}, $ref: "#/$defs/count"}}
+  list: {value: 1, schema: {type: object, properties: {$ref: {type: string}, next: {$ref: "#"}}, enum: [{$ref: "#"}]}}
+  own: {value: 1, schema: {$id: "https://example.com/own", $defs: {c: {type: string}}, $ref: "#/$defs/c"}}
+"""
+    workflow = load_text(text, "flow.yaml").definition.workflow
+    results, inputs = output_schema(workflow), input_schema(workflow)
+    assert results is not None
+    dialect_holds(results)
+    dialect_holds(inputs)
+    good: dict[str, Any] = {"a/b~c d": 1, "list": {"$ref": "#"}, "own": "x"}
+    assert jsonschema_rs.is_valid(results, good)
+    for bad in ({"a/b~c d": "1"}, {"list": {"$ref": "#", "next": 1}}, {"own": 1}):
+        assert not jsonschema_rs.is_valid(results, {**good, **bad})
+    for tree in ({"left": {"left": {"size": 1}}}, {"left": {"left": {"size": "x"}}}):
+        assert jsonschema_rs.is_valid(inputs, {"tree": tree}) == (said(workflow, {"tree": tree}) == [])

@@ -12,6 +12,7 @@ import textwrap
 import types
 from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin
+from urllib.parse import quote
 
 import msgspec
 
@@ -213,20 +214,12 @@ def input_schema(workflow: Workflow) -> Schema:
 def _input_schema(spec: InputSpec) -> Schema:
     made: Schema = {"type": spec.type}
     renamed = {"min_length": "minLength", "max_length": "maxLength"}
-    for field in (
-        "description",
-        "enum",
-        "pattern",
-        "minimum",
-        "maximum",
-        "min_length",
-        "max_length",
-        "items",
-        "properties",
-    ):
+    for field in ("description", "enum", "pattern", "minimum", "maximum", "min_length", "max_length"):
         value = getattr(spec, field)
         if value not in (None, ""):
             made[renamed.get(field, field)] = list(value) if isinstance(value, tuple) else value
+    inner = {key: value for key in ("items", "properties") if (value := getattr(spec, key)) is not None}
+    made |= _placed(inner, spec.name)
     if spec.default is not msgspec.UNSET:
         if not spec.secret:
             made["default"] = spec.default
@@ -241,8 +234,39 @@ def output_schema(workflow: Workflow) -> Schema | None:
         return None
     properties: Schema = {}
     for spec in workflow.outputs:
-        described: Schema = dict(spec.schema or {})
+        described = _placed(spec.schema or {}, spec.name)
         if spec.description:
             described["description"] = spec.description
         properties[spec.name] = described
     return {"type": "object", "properties": properties, "required": [spec.name for spec in workflow.outputs]}
+
+
+#: Keys of JSON Schema that refer to a schema, that hold schemas by names, and that hold any values.
+_REFERENCES = frozenset({"$ref", "$dynamicRef"})
+_BY_NAMES = frozenset({"properties", "patternProperties", "dependentSchemas", "$defs", "definitions"})
+_VALUES = frozenset({"const", "enum", "default", "examples"})
+
+
+def _placed(schema: Schema, name: str) -> Schema:
+    """Return a schema as it stands among the properties of another: its references to its own root lead there."""
+    pointer = "/properties/" + quote(name.replace("~", "~0").replace("/", "~1"), safe="~")
+    placed = _rebased(schema, pointer)
+    assert isinstance(placed, dict)
+    return placed
+
+
+def _rebased(schema: JSONValue, pointer: str) -> JSONValue:
+    if isinstance(schema, list):
+        return [_rebased(one, pointer) for one in schema]
+    if not isinstance(schema, dict) or "$id" in schema:
+        # What has an identity of its own is the root of its references, wherever it stands.
+        return schema
+    made: Schema = {}
+    for key, value in schema.items():
+        if key in _REFERENCES and isinstance(value, str) and (value == "#" or value.startswith("#/")):
+            made[key] = f"#{pointer}{value[1:]}"
+        elif key in _BY_NAMES and isinstance(value, dict):
+            made[key] = {name: _rebased(one, pointer) for name, one in value.items()}
+        else:
+            made[key] = value if key in _VALUES else _rebased(value, pointer)
+    return made
