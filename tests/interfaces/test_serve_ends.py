@@ -199,14 +199,15 @@ async def test_a_signal_puts_what_runs_on_record_before_the_server_ends(
     assert executions(ael)[0]["status"] == "cancelled"
 
 
-async def test_a_stream_of_news_ends_with_the_server_and_leaves_no_stack(project) -> None:
+@pytest.mark.parametrize("more", [{}, {"Last-Event-ID": "7"}], ids=["new", "resumed"])
+async def test_a_stream_of_news_ends_with_the_server_and_leaves_no_stack(project, more: dict[str, str]) -> None:
     async with (
         project.process("--transport", "http", "--port", "0") as running,
         httpx2.AsyncClient(timeout=60) as client,
     ):
         url = await project.said(r"Listening on (\S+)", running)
         headers, _ = await project.opened(client, url, "handshake")
-        async with client.stream("GET", url, headers=headers, timeout=60) as response:
+        async with client.stream("GET", url, headers=headers | more, timeout=60) as response:
             assert response.status_code == 200
             running.send_signal(signal.SIGTERM)
             # To its proper end: one that was cut off would be an error here.

@@ -106,11 +106,11 @@ class Exchange:
         def cancel() -> None:
             task.cancel()
 
-        connection = Connection.from_envelope(route.protocol_version, route.client_info, route.client_capabilities)
         # Who goes away cancels the request: that is how it is said in this era.
         take_back = presence.when_gone(cancel)
         method, params = message["method"], message.get("params")
         try:
+            connection = Connection.from_envelope(route.protocol_version, route.client_info, route.client_capabilities)
             answer = {
                 "result": await serve_one(
                     self._server, response, method, params, connection=connection, lifespan_state={}

@@ -24,6 +24,9 @@ _log = logging.getLogger("ael.serving")
 
 _ID = b"mcp-session-id"
 
+#: Asks for what a stream has lost. Nothing is kept for that, and the SDK does not answer at all then.
+_LAST_EVENT = b"last-event-id"
+
 #: The SDK keeps a session's stream of news among its requests, under this id.
 _NEWS = "_GET_stream"
 
@@ -132,7 +135,8 @@ class Sessions:
                 over.cancel()
                 message.cancel()
 
-        await self._app(scope, heard, watch)
+        headers = [(key, value) for key, value in scope["headers"] if key != _LAST_EVENT]
+        await self._app({**scope, "headers": headers}, heard, watch)
         if is_open and self._over.is_set():
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
