@@ -18,6 +18,9 @@ HEADERS = {"Content-Type": "application/json"}
 #: An id that no answer can hold: half a surrogate pair.
 HALF = rb'{"jsonrpc": "2.0", "id": "\ud800", "method": "ping"}'
 
+#: What msgspec takes for no message at all.
+HUGE = b'{"jsonrpc": "2.0", "id": 1e400, "method": "ping"}'
+
 #: What must not be told to anybody: words of libraries, and what a client itself has sent.
 STRANGE = ("pydantic", "JSONRPC", "errors.", "type=", "Params", "msgspec", "Traceback", "y" * 300)
 
@@ -53,6 +56,8 @@ async def test_what_is_no_message_is_refused_in_words_of_the_protocol_over_http(
         half = await client.post(url, content=HALF, headers={**headers, **HEADERS})
         assert (half.status_code, half.json()["id"]) == (400, None)
         told(half.json()["error"], -32600, ["it holds what strict JSON cannot"])
+        huge = await client.post(url, content=HUGE, headers={**headers, **HEADERS})
+        told(huge.json()["error"], -32600, ["it holds a number that is too large"])
         broken = await client.post(url, content=b'{"jsonrpc": "2.0", "id": 1,', headers={**headers, **HEADERS})
         assert broken.status_code == 400
         told(broken.json()["error"], -32700, ["Parse error"])
@@ -80,6 +85,8 @@ async def test_what_is_no_message_is_refused_in_words_of_the_protocol_over_stdio
         answer = await raw.read()
         assert answer["id"] is None
         told(answer["error"], -32600, ["it holds what strict JSON cannot"])
+        raw.running.stdin.write(HUGE + b"\n")
+        told((await raw.read())["error"], -32600, ["it holds a number that is too large"])
         for method, params, why in PARAMS:
             told((await raw.ask(method, params))["error"], -32602, [*why, f"Send {method} as MCP defines it in 2025"])
     async with project.process() as running:

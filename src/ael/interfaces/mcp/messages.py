@@ -107,8 +107,11 @@ def _meant(number: JSONValue, why: str, *, may_be_answer: bool) -> Fault:
 
 
 def _not_one(data: bytes) -> Fault:
-    is_batch = data.lstrip()[:1] == b"["
-    why = "a batch of messages is not part of MCP, send each by itself" if is_batch else "a message is an object"
+    opening = data.lstrip()[:1]
+    why = {
+        b"[": "a batch of messages is not part of MCP, send each by itself",
+        b"{": "it holds a number that is too large",
+    }.get(opening, "a message is an object")
     return Fault(code=INVALID_REQUEST, why=f"Invalid request: {why}. {_REPAIR}")
 
 
