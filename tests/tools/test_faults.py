@@ -460,6 +460,25 @@ async def test_a_server_that_closes_its_output_is_replaced(through, hostile, gon
     await gone(old)
 
 
+async def test_how_a_server_ended_is_told_though_the_news_of_its_end_comes_late(through, hostile, monkeypatch) -> None:
+    monkeypatch.setattr("ael.tools.stdio._LAST_WORDS", 0.0)
+    exited = ProcessPeer.process_exited
+
+    def late(peer: ProcessPeer) -> None:
+        asyncio.get_running_loop().call_later(0.05, exited, peer)
+
+    call = through(s=hostile("plain"))
+    await call.catalog.offered("s")
+    monkeypatch.setattr(ProcessPeer, "process_exited", late)
+    peer = process_of(call.servers["s"])
+    os.kill(peer.pid, signal.SIGKILL)
+    # Nothing is heard of it before it has ended.
+    with suppress(ChildProcessError):
+        os.waitid(os.P_PID, peer.pid, os.WEXITED | os.WNOWAIT)
+    error = await call.error("s__act")
+    assert "the server's process ended with signal 9" in error.detail
+
+
 async def test_the_era_of_a_server_is_not_asked_for_twice(through, hostile) -> None:
     call = through(s=hostile("mute_crash"))
     assert (await call.error("s__act")).code == "TOOL_UNAVAILABLE"

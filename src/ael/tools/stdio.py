@@ -214,6 +214,8 @@ class ProcessPeer(Peer, asyncio.SubprocessProtocol):
         await asyncio.wait((self._all_read,), timeout=_LAST_WORDS)
         with suppress(TimeoutError):
             async with asyncio.timeout(_BACKLOG):
+                if self._has_ended():
+                    await self.exited
                 await self._idle.wait()
                 # What waited in the pipe while lines were worked on; it holds no more than is read in one go.
                 if self._stdout.read():
@@ -224,6 +226,16 @@ class ProcessPeer(Peer, asyncio.SubprocessProtocol):
         code = self.exited.result()
         how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
         self._end(f"the server's process ended with {how}")
+
+    def _has_ended(self) -> bool:
+        """Return whether the process has ended, also where the thread that waits for that has not yet told the loop."""
+        if self.exited.done() or not hasattr(os, "waitid"):
+            return self.exited.done()
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:
+            # That thread has taken leave of it.
+            return True
 
     def _end(self, why: str) -> None:
         self.read_stderr()
