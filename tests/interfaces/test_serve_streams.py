@@ -81,3 +81,26 @@ async def test_a_directory_that_goes_and_comes_back_is_told_and_followed(project
         shutil.move(project.root / "gone", project.root / "workflows")
         await raw.told_of_changes()
         assert not (await raw.call("workflow:quick"))["isError"]
+
+
+async def test_a_directory_that_may_not_be_looked_at_is_told_and_followed_again(project) -> None:
+    # For root there is none; a path too long for the system is refused to everybody in the same way.
+    barred, directory = project.root / "barred", project.root / "workflows"
+    directory.rename(project.root / "real")
+    directory.symlink_to("real")
+    async with project.raw() as raw:
+        await raw.tools("workflow:quick")
+        barred.symlink_to("x" * 300)
+        barred.replace(directory)
+        await raw.told_of_changes()
+        assert "is gone, or cannot be read: its workflows are offered again once it is back" in project.errors
+        barred.symlink_to("real")
+        barred.replace(directory)
+        await raw.tools("workflow:quick")
+    assert "Traceback" not in project.errors
+    directory.unlink()
+    directory.symlink_to("x" * 300)
+    project.configure({"workflows": {"directory": "./workflows"}})
+    async with project.raw() as raw:
+        assert [tool["name"] for tool in await raw.tools()] == ["python_exec"]
+        await project.said("There is no directory .*workflows: its workflows are offered once it is there")

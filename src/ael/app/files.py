@@ -1,4 +1,4 @@
-"""Files that people own and we change: written whole or not at all, with mode, owner and links kept."""
+"""Files and directories of people: looked at without surprises; changed whole or not at all, mode and links kept."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+
+def is_directory(path: Path) -> bool:
+    """Return whether a directory is there; one that may not be looked at is none, and no error as for `Path.is_dir`."""
+    return os.path.isdir(path)  # noqa: PTH112 # as above
 
 
 def replace_file(path: Path, data: bytes, *, private: bool = False) -> None:

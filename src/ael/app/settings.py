@@ -19,6 +19,7 @@ import msgspec
 
 from ael.app.config_file import ConfigFile, NativeTools
 from ael.app.config_parsing import filled, parse_config, servers_of
+from ael.app.files import is_directory
 from ael.app.native_tools import NATIVE, SECRETS, native_server, out_of_bounds
 from ael.errors import ConfigInvalid, Problem, nearest
 from ael.observe.secret_forms import SHORTEST_NAMED
@@ -348,7 +349,7 @@ def _state_directory(env: Mapping[str, str]) -> Path | None:
         # The XDG specification has relative paths ignored.
         return Path(named) / "ael"
     home = env.get("HOME", "")
-    if home.startswith("/") and Path(home).is_dir() and os.access(home, os.W_OK):
+    if home.startswith("/") and is_directory(Path(home)) and os.access(home, os.W_OK):
         return Path(home) / ".local" / "state" / "ael"
     private = Path(tempfile.gettempdir()) / f"ael-{os.geteuid()}"
     try:
@@ -388,7 +389,7 @@ def _directories(config: ConfigFile, base: Path) -> tuple[Path, ...]:
     for name in named:
         beside = base / name
         # A configuration on a read-only mount has its workflows elsewhere.
-        found.append(beside if beside.is_dir() or not Path(name).is_dir() else Path(name))
+        found.append(beside if is_directory(beside) or not is_directory(Path(name)) else Path(name))
     return tuple(found)
 
 

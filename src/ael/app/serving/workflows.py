@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ import msgspec
 
 from ael.app.application import App, Prepared
 from ael.app.definitions import name_in, version_key
+from ael.app.files import is_directory
 from ael.app.serving.names import WORKFLOW, safe_name
 from ael.app.serving.progress import StepProgress
 from ael.app.serving.runs import Runs
@@ -191,8 +193,11 @@ class WorkflowTools:
 
     def _tell_gone(self) -> None:
         for directory in self._app.parts.definitions.directories:
-            if not directory.is_dir():
-                _log.warning("the directory %s is gone: its workflows are offered again once it is back", directory)
+            if not os.access(directory, os.R_OK | os.X_OK) or not is_directory(directory):
+                _log.warning(
+                    "the directory %s is gone, or cannot be read: its workflows are offered again once it is back",
+                    directory,
+                )
 
     async def _read(self, path: str, last: Prepared | None) -> WorkflowFile:
         try:

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from ael.app.application import App
+from ael.app.files import is_directory
 from ael.app.serving.served import Presence
 from ael.app.serving.serving import Serving, offers_code
 from ael.app.settings import Settings, load_settings
@@ -215,7 +216,7 @@ class Serve:
         named = serving.app.settings.file.workflows
         if named.directory or named.directories:
             for one in serving.app.settings.directories:
-                if not one.is_dir():
+                if not is_directory(one):
                     self._say(f"There is no directory {one}: its workflows are offered once it is there")
 
     def _say(self, text: str) -> None:
