@@ -255,3 +255,22 @@ def test_a_tool_whose_name_holds_a_secret_is_found_by_its_name(ael: Ael, write: 
     refused = ael("tools", "call", "acts_w0rd-one")
     assert "no server offers 'acts_***'" in refused.stderr
     assert not words_in(refused.stdout + refused.stderr)
+
+
+async def test_a_secret_that_stands_in_a_workflow_is_in_no_definition_and_no_error_of_its_tool(
+    project: Project,
+) -> None:
+    project.configure({"mcp": {"servers": {"s": servers()["split"]}}})
+    head = "version: 1\ntitle: T w0rd-one\ndescription: D w0rd-one\n"
+    inputs = "inputs: {a: {default: w0rd-one, description: I w0rd-one}, b: {enum: [w0rd-one, x], default: x}}\n"
+    project.write("w.yaml", f"name: w\n{head}{inputs}steps: [{{id: a, wait: {{seconds: 0}}}}]\n")
+    project.write("bad.yaml", f"name: bad\n{head}steps: w0rd-one\n")
+    async with project.raw() as raw:
+        answers: list[Any] = await raw.tools("workflow:w")
+        answers.append(await raw.ask("resources/list"))
+        answers += [await raw.call(*call) for call in (("workflow:w", {"b": "y"}), ("workflow:bad", {}))]
+        assert "is one of" in answers[-2]["content"][0]["text"]
+        assert "'steps' is a list of steps" in answers[-1]["content"][0]["text"]
+    assert words_in(json.dumps(answers)) == []
+    assert "***" in json.dumps(answers)
+    assert words_in(project.errors) == []

@@ -61,7 +61,7 @@ class Serving:
             self._config = ConfigTools(named, self._switch)
         self.mode: Mode = mode
         self._take(app)
-        self.toolbox = Toolbox(self._providers())
+        self.toolbox = Toolbox(self._providers(), lambda: self.app.masked_errors())  # noqa: PLW0108 # of the one that runs
 
     def _take(self, app: App) -> None:
         self.app = app

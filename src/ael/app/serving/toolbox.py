@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 
 import msgspec
 
@@ -25,7 +26,9 @@ class Toolbox:
     ours. Its tool is offered under its full name then.
     """
 
-    def __init__(self, providers: Iterable[Provider] = ()) -> None:
+    def __init__(self, providers: Iterable[Provider], masked: Callable[[], AbstractContextManager[None]]) -> None:
+        """Take what offers tools, and what takes the secrets out of errors that leave it."""
+        self._masked = masked
         self._providers: tuple[Provider, ...] = ()
         self._listeners: list[Callable[[], None]] = []
         self._seen: tuple[Sequence[ServedTool], ...] = ()
@@ -107,7 +110,8 @@ class Toolbox:
     async def call(self, tool: ServedTool, arguments: dict[str, JSONValue], caller: Caller) -> Answer:
         """Call a tool; a failure is an answer too."""
         try:
-            return await tool.call(arguments, caller)
+            with self._masked():
+                return await tool.call(arguments, caller)
         except ExecutionCancelled as error:
             begun = error.values.get("execution_id")
             return Answer(error=error.record(), meta={"execution_id": begun} if isinstance(begun, str) else {})

@@ -30,6 +30,7 @@ from ael.errors import (
     WorkflowNotFound,
     did_you_mean,
 )
+from ael.observe.masking import Masker
 from ael.values import JSONValue, shortened
 from ael.workflow.model import Workflow
 from ael.workflow.schema import input_schema, output_schema
@@ -55,6 +56,7 @@ class WorkflowTools:
     def __init__(self, app: App, runs: Runs) -> None:
         self._app = app
         self._runs = runs
+        self._masker = Masker(app.settings.secrets)
         self._seen: dict[str, Signature] = {}
         self._files: dict[str, WorkflowFile] = {}
         #: Name → version → workflow, the latest first.
@@ -80,10 +82,10 @@ class WorkflowTools:
         broken = self.never_good(bare) if reference != name else self._never_good(name)
         if broken is None or broken.error is None:
             return None
-        definition = {"description": str(broken.error), "inputSchema": {"type": "object"}}
-        return ServedTool(
-            name=name, safe_name=safe_name(name), definition=definition, call=partial(_tell_error, broken.error)
-        )
+        # It shows the line that it is about.
+        error = self._masker.record(broken.error)
+        definition = {"description": str(error), "inputSchema": {"type": "object"}}
+        return ServedTool(name=name, safe_name=safe_name(name), definition=definition, call=partial(_tell_error, error))
 
     def never_good(self, name: str) -> WorkflowFile | None:
         """Return the file of a workflow of which there was no good version, if there is one."""
@@ -260,10 +262,12 @@ class WorkflowTools:
     # -- calls --------------------------------------------------------------------------------------------------
 
     def _tool(self, prepared: Prepared, name: str) -> ServedTool:
+        definition = self._masker.value(definition_of(prepared.plan.workflow))
+        assert isinstance(definition, dict)
         return ServedTool(
             name=name,
             safe_name=safe_name(name),
-            definition=definition_of(prepared.plan.workflow),
+            definition=definition,
             call=partial(self.call, prepared),
         )
 
