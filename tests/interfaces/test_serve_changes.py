@@ -220,3 +220,15 @@ async def test_a_workflow_that_is_not_exposed_is_no_resource_and_no_suggestion(p
             refused = await raw.ask("resources/read", {"uri": f"ael://workflows/{name}"})
             assert "no workflow that is offered has this name" in refused["error"]["message"]
             assert "quicker'" not in refused["error"]["message"].replace("'quicker' not found", "")
+
+
+async def test_a_journal_that_cannot_be_read_is_told_where_executions_are_asked_for(project) -> None:
+    (project.root / ".ael").mkdir()
+    (project.root / ".ael" / "ael.db").write_bytes(b"no journal " * 1000)
+    async with project.raw() as raw:
+        for method, params in (("resources/list", {}), ("resources/read", {"uri": "ael://executions/exec-1"})):
+            refused = (await raw.ask(method, params))["error"]
+            assert (refused["code"], refused["data"]["code"]) == (-32603, "JOURNAL_UNAVAILABLE")
+            assert "Move the file away" in refused["message"]
+        assert "result" in await raw.ask("resources/read", {"uri": "ael://workflows/quick"})
+    assert "Traceback" not in project.errors

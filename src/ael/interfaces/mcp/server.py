@@ -16,7 +16,7 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.server.models import InitializationOptions
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS, SERVER_INFO_META_KEY, methods
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, SERVER_INFO_META_KEY, methods
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
@@ -25,7 +25,7 @@ from ael.app.serving.names import WORKFLOW
 from ael.app.serving.resources import EXECUTIONS, WORKFLOWS, workflow_uri
 from ael.app.serving.served import Caller, Presence, ServedTool
 from ael.app.serving.serving import Serving
-from ael.errors import AelError, ToolUnavailable
+from ael.errors import AelError, ExecutionNotFound, ToolUnavailable, WorkflowNotFound
 from ael.interfaces.mcp.listing import Listing, Spelling
 from ael.interfaces.mcp.messages import explain_params
 from ael.interfaces.mcp.news import News
@@ -182,7 +182,10 @@ class McpServer(Server[Any]):
     # -- resources ----------------------------------------------------------------------------------------------
 
     async def _list_resources(self, _: _Context, __: object) -> types.ListResourcesResult:
-        found = await self._serving.resources.listed()
+        try:
+            found = await self._serving.resources.listed()
+        except AelError as error:
+            raise _failed(error) from error
         return types.ListResourcesResult(
             resources=[
                 types.Resource(uri=one.uri, name=one.name, description=one.description, mime_type=one.mime_type)
@@ -206,14 +209,23 @@ class McpServer(Server[Any]):
         uri = str(params.uri)
         try:
             content = await self._serving.resources.read(uri)
-        except AelError as error:
+        except (WorkflowNotFound, ExecutionNotFound) as error:
             raise _not_read(uri, f"{error}. {error.suggestion or ''}".strip()) from error
+        except AelError as error:
+            raise _failed(error) from error
         if content is None:
             raise _not_read(uri, f"there is {WORKFLOWS}NAME and {EXECUTIONS}ID")
         meta = None if content.problem is None else {"error": str(content.problem)}
         return types.ReadResourceResult(
             contents=[types.TextResourceContents(uri=uri, mime_type=content.mime_type, text=content.text, _meta=meta)]
         )
+
+
+def _failed(error: AelError) -> MCPError:
+    """Return what went wrong here, not in the request, such as a journal that cannot be read."""
+    record = error.record()
+    told = {"code": record.code, "suggestion": record.suggestion, "retryable": record.retryable}
+    return MCPError(INTERNAL_ERROR, f"{record.code}: {error}. {record.suggestion or ''}".strip(), told)
 
 
 def _not_read(uri: str, why: str) -> MCPError:
