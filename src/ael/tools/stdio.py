@@ -215,7 +215,7 @@ class ProcessPeer(Peer, asyncio.SubprocessProtocol):
         with suppress(TimeoutError):
             async with asyncio.timeout(_BACKLOG):
                 if self._has_ended():
-                    await self.exited
+                    await asyncio.wait((self.exited,))
                 await self._idle.wait()
                 # What waited in the pipe while lines were worked on; it holds no more than is read in one go.
                 if self._stdout.read():
