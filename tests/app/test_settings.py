@@ -431,7 +431,7 @@ def test_the_state_directory_follows_the_xdg_specification(tmp_path: Path) -> No
     assert ignored.state == tmp_path / ".local/state/ael"
 
 
-@pytest.mark.parametrize("environment", [{}, {"HOME": ""}, {"HOME": "/nonexistent"}, {"HOME": "relative"}])
+@pytest.mark.parametrize("environment", [{}, {"HOME": ""}, {"HOME": "/dev/null/home"}, {"HOME": "relative"}])
 def test_without_a_home_a_private_directory_serves(
     environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
