@@ -271,6 +271,36 @@ async def test_a_list_that_changes_whenever_it_is_read_is_read_once_for_each_nee
         assert (await call("s__act", n=1))["got"] == {"n": 1}
 
 
+async def test_those_who_wait_for_one_list_are_told_the_same(through, hostile) -> None:
+    call = through(s=hostile("list_refused"))
+    assert await call("s__act") == "list 1"
+    errors = await asyncio.gather(*(call.error("s__act") for _ in range(5)))
+    assert {error.detail for error in errors} == {"server 's': it does not list its tools: it answered: not now"}
+    assert await call("s__act") == "list 3"
+
+
+async def test_a_list_that_does_not_come_again_is_waited_for_within_the_time_of_a_call(through, hostile) -> None:
+    call = through(s=hostile("list_silent"), t=hostile("echo", prefix="my_"))
+    assert await call("act") == "list 1"
+    for name, who in (("s__act", "server 's'"), ("my_act", "one of the servers s, t")):
+        error = await call.error(name, 0.3)
+        assert error.code == "TOOL_UNAVAILABLE"
+        assert error.detail == f"{who} said that its tools have changed, and did not list them within 0.3s"
+
+
+async def test_a_server_that_keeps_its_list_to_itself_does_not_keep_names_of_others_waiting(through, hostile) -> None:
+    call = through(s=hostile("list_silent", timeout=0.2), t=hostile("echo", prefix="my_"))
+    assert await call("act", 60) == "list 1"
+    # Only the list that never comes has a short time, not the start.
+    silent = call.servers["s"]
+    silent.config = msgspec.structs.replace(silent.config, startup_timeout=0.2)
+    assert (await call("my_act"))["got"] == {}
+    why, since, _ = silent._silence
+    kept = silent._silence = why, since, asyncio.get_running_loop().time() + 1000
+    assert (await call("my_act"))["got"] == {}
+    assert silent._silence is kept
+
+
 @pytest.mark.parametrize("way", ["modern_changes", "slow_changes"])
 async def test_a_server_of_the_modern_era_is_asked_to_tell_of_changes(through, hostile, way: str) -> None:
     call = through(s=hostile(way))
@@ -370,9 +400,9 @@ async def test_a_command_that_is_no_program_is_told_with_what_to_do(
     ("config", "part", "hint"),
     [
         ({"command": "echo hi & sleep 5"}, "exit code 0", "& is an argument"),
-        ({"command": "true", "cwd": "/no/where"}, "/no/where does not exist", "Install it"),
-        ({"command": "true", "cwd": "/etc/passwd"}, "/etc/passwd is not a directory", "correct"),
-        ({"command": "true", "cwd": "x" * 10_000}, "more characters are left out) does not exist", "correct"),
+        ({"command": "true", "cwd": "/no/where"}, "/no/where does not exist", "Correct `cwd`"),
+        ({"command": "true", "cwd": "/etc/passwd"}, "/etc/passwd is not a directory", "Correct `cwd`"),
+        ({"command": "true", "cwd": "x" * 10_000}, "more characters are left out) does not exist", "Correct `cwd`"),
         ({"url": "http://127.0.0.1:9/" + "x" * 50_000}, "more characters are left out", "is up"),
         ({"command": "true", "args": ("x" * 300_000,)}, "longer than the system allows", "Shorten"),
         ({"command": "true", "args": ("a\0b",)}, "null byte", "by hand"),
@@ -485,6 +515,12 @@ async def test_the_era_of_a_server_is_not_asked_for_twice(through, hostile) -> N
     assert (await call.error("s__act")).code == "TOOL_UNAVAILABLE"
     said = [line for line in call.servers["s"].stderr() if line == "discover"]
     assert said == ["discover"]
+
+
+async def test_a_server_that_was_updated_is_asked_anew_how_it_is_spoken_to(through, hostile) -> None:
+    call = through(s=hostile("updated"))
+    assert (await call.error("s__act")).code == "TOOL_UNAVAILABLE"
+    assert await call("s__act") == "start 3, call 1"
 
 
 async def test_a_server_that_keeps_dying_has_failed_and_is_tried_again_later(through, hostile, monkeypatch) -> None:

@@ -94,6 +94,9 @@ async def test_both_eras_carry_parameters_and_the_idempotency_key(serve, way: st
         ("bad_utf8", "TOOL_FAILED", "not valid"),
         ("not_json", "TOOL_FAILED", "not valid"),
         ("error", "TOOL_FAILED", "no such thing"),
+        ("wordless_error", "TOOL_FAILED", "the tool does not say why"),
+        ("quota_error", "TOOL_FAILED", "RESOURCE_EXHAUSTED: quota"),
+        ("odd_refusal", "TOOL_FAILED", "an error, and does not say which (code 0)"),
         ("http_404", "TOOL_FAILED", "404"),
     ],
 )
@@ -104,7 +107,7 @@ async def test_what_a_server_does_wrong_is_said_as_it_is(serve, way: str, code: 
     call.context.timeout_seconds = 0.5 if code == "TOOL_TIMEOUT" else None
     error = await call.error("s__act", n=1)
     assert (error.code, part in error.detail) == (code, True), error
-    assert error.retryable is (code != "TOOL_FAILED" or way == "error")
+    assert error.retryable is (code != "TOOL_FAILED" or ("not valid" not in part and way != "http_404"))
 
 
 async def test_a_dead_server_is_started_again_for_the_next_call(serve) -> None:

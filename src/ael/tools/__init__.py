@@ -113,7 +113,7 @@ class ToolGateway(Protocol):
     async def call(self, name: str, params: dict[str, JSONValue], context: CallContext) -> JSONValue:
         """Call a tool and return its data.
 
-        Raises ToolRejected, ToolUnavailable, McpConnectionFailed, ParamInvalid, ToolTimeout, ToolFailed,
-        ResourceExhausted or OutputInvalid.
+        Raises ToolRejected, ToolUnavailable, McpConnectionFailed, ParamInvalid, ToolTimeout, ToolFailed or
+        OutputInvalid.
         """
         ...

@@ -54,22 +54,29 @@ class ToolCatalog:
         """The sources by name."""
         return dict(self._sources)
 
-    async def resolve(self, name: str, resolved: dict[str, ToolRef]) -> tuple[ToolInfo, ToolSource]:
+    async def resolve(
+        self, name: str, resolved: dict[str, ToolRef], seconds: float | None = None
+    ) -> tuple[ToolInfo, ToolSource]:
         """Return the tool that a name means; `resolved` keeps a name's meaning within one execution.
 
-        Raises `ToolUnavailable` for a name that nobody offers or that several do, `McpConnectionFailed` when the
-        servers that might offer it cannot be reached.
+        `seconds` limits what servers take that were here before; a first start has a limit of its own. Raises
+        `ToolUnavailable` for a name that nobody offers or that several do, `McpConnectionFailed` when the servers that
+        might offer it cannot be reached.
         """
         known = resolved.get(name)
-        if known is not None:
-            return await self._find(known.server, known.name, name)
-        server, separator, tool = name.partition(_SEPARATOR)
-        if separator and server in self._sources:
-            found = await self._find(server, tool, name)
-        else:
-            found = await self._search(name)
-        resolved[name] = found[0].ref
-        return found
+        server, separator, tool = (known.server, _SEPARATOR, known.name) if known else name.partition(_SEPARATOR)
+        is_one = bool(separator) and server in self._sources
+        asked = [server] if is_one else [source.name for source in self._enabled()]
+        try:
+            async with asyncio.timeout(seconds if self._offers.keys() >= set(asked) else None):
+                found = await (self._find(server, tool, name) if is_one else self._search(name))
+        except TimeoutError:
+            who = f"server '{server}'" if is_one else f"one of the servers {', '.join(asked)}"
+            detail = f"{who} said that its tools have changed, and did not list them within {seconds:g}s"
+            raise ToolUnavailable(detail, tool_name=name) from None
+        # Steps that asked at the same time mean the same.
+        first = resolved.setdefault(name, found[0].ref)
+        return found if first == found[0].ref else await self._find(first.server, first.name, name)
 
     async def _find(self, server: str, tool: str, name: str) -> tuple[ToolInfo, ToolSource]:
         source = self._sources[server]
@@ -123,7 +130,7 @@ class ToolCatalog:
 
     async def everything(self) -> tuple[list[ToolInfo], dict[str, AelError]]:
         """Return all tools, starting all enabled servers at once, and why servers failed."""
-        enabled = [source for name, source in self._sources.items() if self._configs.get(name, _ENABLED).enabled]
+        enabled = self._enabled()
         answers = await asyncio.gather(
             *(self._offered(source, is_patient=False) for source in enabled), return_exceptions=True
         )
@@ -137,6 +144,9 @@ class ToolCatalog:
             else:
                 offered += answer.tools
         return offered, failures
+
+    def _enabled(self) -> list[ToolSource]:
+        return [source for name, source in self._sources.items() if self._configs.get(name, _ENABLED).enabled]
 
     async def offered(self, name: str) -> list[ToolInfo]:
         """Return what one source offers after include and exclude; raises `McpConnectionFailed`."""

@@ -100,6 +100,7 @@ class Connector:
         self._on_notification = on_notification
         #: What the server's processes wrote to their standard error at last.
         self.last_lines = LastLines()
+        #: What it spoke when it last answered; unknown after a failure, since it may have been updated.
         self._era: Era | None = None
         self._transport: Literal["http", "sse"] | None = None
 
@@ -108,8 +109,9 @@ class Connector:
         config = self._config
         # A result is a part of a message: the frame around it needs some room.
         max_message = config.max_result_bytes + 64 * 1024
+        era, self._era = self._era, None
         if config.url is not None:
-            client = await self._open_url(config.url, max_message)
+            client = await self._open_url(config.url, max_message, era)
         else:
             peer = await ProcessPeer.spawn(
                 [*shlex.split(config.command or ""), *config.args],
@@ -121,14 +123,14 @@ class Connector:
                 keeper=self._keeper,
             )
             try:
-                client = await McpClient.open(peer, config.startup_timeout, self._era)
+                client = await McpClient.open(peer, config.startup_timeout, era)
             except PeerTimeout as error:
                 # Logs, or messages on several lines: what came instead of an answer is the best lead.
                 raise PeerTimeout(" | ".join(list(peer.noise)[:3])) from error
         self._era = client.era
         return client
 
-    async def _open_url(self, url: str, max_message: int) -> McpClient:
+    async def _open_url(self, url: str, max_message: int, era: Era | None) -> McpClient:
         """Connect by streamable HTTP; a server that does not know it may be of the time of SSE (MCP, transports)."""
         # A second to import, for those who need it, and others go on meanwhile.
         await asyncio.to_thread(importlib.import_module, "ael.tools.http")
@@ -143,17 +145,18 @@ class Connector:
                 startup_seconds=self._config.startup_timeout,
                 on_notification=self._on_notification,
             )
-            client = await McpClient.open(peer, self._config.startup_timeout, self._era)
+            client = await McpClient.open(peer, self._config.startup_timeout, era)
             self._transport = transport
             return client
 
-        if self._config.transport == "sse" or self._transport == "sse":
+        known, self._transport = self._transport, None
+        if "sse" in {self._config.transport, known}:
             return await connect("sse")
         try:
             return await connect("http")
         except RpcError as refused:
             status = refused.data.get("status") if isinstance(refused.data, dict) else None
-            if self._config.transport == "http" or self._transport == "http" or status not in _NOT_STREAMABLE:
+            if "http" in {self._config.transport, known} or status not in _NOT_STREAMABLE:
                 raise
             try:
                 return await connect("sse")
@@ -185,10 +188,8 @@ def _explain_program(error: OSError, config: ServerConfig) -> Failure:
     path = Path(shutil.which(program) or program)
     shown = mask_command(program, ())
     hint = "Install it, or correct the configuration."
-    if config.cwd is not None and not _is_directory(config.cwd):
-        why = f"the directory {shortened(config.cwd, _LONGEST_COMMAND)} does not exist"
-        if _exists(config.cwd):
-            why = f"{config.cwd} is not a directory"
+    if config.cwd is not None and (wrong := _wrong_directory(error, config.cwd)):
+        why, hint = wrong, "Correct `cwd`, or the directory."
     elif isinstance(error, FileNotFoundError) and path.is_file():
         why = f"the first line of '{shown}' names a program that does not exist"
     elif isinstance(error, FileNotFoundError):
@@ -213,16 +214,15 @@ def _explain_program(error: OSError, config: ServerConfig) -> Failure:
     return Failure(why=why, suggestion=hint, is_final=True)
 
 
-def _is_directory(path: str) -> bool:
+def _wrong_directory(error: OSError, path: str) -> str:
+    """Return why a process could not be started in a directory; empty where that is not why."""
+    shown = f"the directory {shortened(path, _LONGEST_COMMAND)}"
     with suppress(OSError):  # too long to be one
-        return Path(path).is_dir()
-    return False
-
-
-def _exists(path: str) -> bool:
-    with suppress(OSError):
-        return Path(path).exists()
-    return False
+        if Path(path).is_dir():
+            return f"{shown} may not be entered by this user" if error.filename == path else ""
+        if Path(path).exists():
+            return f"{path} is not a directory"
+    return f"{shown} does not exist"
 
 
 def _hint(error: Exception, config: ServerConfig) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from ael.errors import AelError, OutputInvalid, ParamInvalid, ResourceExhausted, ToolFailed, ToolRejected, did_you_mean
+from ael.errors import AelError, OutputInvalid, ParamInvalid, ToolFailed, ToolRejected, did_you_mean
 from ael.tools import CallContext, Refusal, ToolCallEnded, ToolCallStarted, ToolInfo
 from ael.tools.catalog import ToolCatalog
 from ael.tools.client import CallResult, ContentBlock
@@ -69,7 +69,7 @@ class Gateway:
         self, name: str, params: dict[str, JSONValue], context: CallContext
     ) -> tuple[ToolInfo, ToolSource]:
         check_scope(name, context)
-        info, source = await self._catalog.resolve(name, context.resolved)
+        info, source = await self._catalog.resolve(name, context.resolved, context.timeout_seconds)
         if self._pins is not None:
             self._pins.check(info, name)
         await self._check_params(name, params, info)
@@ -268,10 +268,10 @@ def _block(block: ContentBlock) -> JSONValue:
 
 
 def _tool_error(name: str, result: CallResult) -> AelError:
-    texts = [block.text for block in result.content if block.text]
-    detail = shortened("\n".join(texts) or msgspec.json.encode(result.structured_content).decode())
-    if detail.startswith("RESOURCE_EXHAUSTED"):
-        return ResourceExhausted(detail, tool_name=name)
+    said = "\n".join(block.text for block in result.content if block.text)
+    if not said and result.structured_content is not None:
+        said = msgspec.json.encode(result.structured_content).decode()
+    detail = shortened(said) or "the tool does not say why"
     meta = result.raw.get("_meta")
     told = meta.get("error") if isinstance(meta, dict) else None
     data = to_data(result) if told is None else told

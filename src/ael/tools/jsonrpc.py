@@ -216,7 +216,8 @@ class Peer(ABC):
             self.noise.append(beginning(f"an answer to nothing: id {given!r}", 200))
         elif error is not None:
             code, text = error.get("code"), error.get("message")
-            failure = RpcError(code if isinstance(code, int) else 0, shortened(str(text)), error.get("data"))
+            said = shortened(text) if isinstance(text, str) and text.strip() else "an error, and does not say which"
+            failure = RpcError(code if type(code) is int else 0, said, error.get("data"))
             future.set_exception(failure)
         else:
             future.set_result(result)

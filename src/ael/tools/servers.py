@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Literal, Protocol
 
-from ael.errors import ToolFailed, ToolTimeout, ToolUnavailable
+from ael.errors import McpConnectionFailed, ToolFailed, ToolTimeout, ToolUnavailable
 from ael.tools import ToolInfo
 from ael.tools.client import CallResult, McpClient
 from ael.tools.connections import (
@@ -159,6 +159,9 @@ class McpServer:
         self._generation = 0
         self._listed = -1
         self._listing = asyncio.Lock()
+        #: Why it did not list its tools when it was asked last, since when that is known, and until when those who may
+        #: not need it go on without.
+        self._silence: tuple[Failure, float, float] | None = None
         self._changes = Changes()
         self._calls = asyncio.Semaphore(config.max_concurrency)
 
@@ -172,19 +175,36 @@ class McpServer:
             return self._offers.tools
         if self._failure is not None and not self._is_ready and not is_patient:
             raise self._failure.error(self.name)
+        asked = asyncio.get_running_loop().time()
         async with self._listing:
             if self._offers is None or self._listed != self._generation:
+                self._check_silence(asked, is_patient=is_patient)
                 await self._list()
             assert self._offers is not None
             return self._offers.tools
 
+    def _check_silence(self, asked: float, *, is_patient: bool) -> None:
+        """Raise what those were told who waited for the same list: nobody waits for one list after the other."""
+        if self._silence is None:
+            return
+        failure, since, until = self._silence
+        if asked <= since or (not is_patient and asked < until):
+            raise failure.error(self.name)
+
+    def _unlisted(self, failure: Failure, begun: float) -> McpConnectionFailed:
+        """Return the error for a list that did not come; who may not need it does not wait again for as long as now."""
+        now = asyncio.get_running_loop().time()
+        self._silence = failure, now, now + (now - begun)
+        return failure.error(self.name)
+
     async def _list(self) -> None:
+        begun = asyncio.get_running_loop().time()
         seconds = self.config.startup_timeout + _AROUND
         try:
-            client = await self._ready(asyncio.get_running_loop().time() + seconds, self.name)
+            client = await self._ready(begun + seconds, self.name)
         except TimeoutError:
             why = f"it is not ready after {seconds:g}s" + (f": {self.reason}" if self.reason else "")
-            raise Failure(why=why).error(self.name) from None
+            raise self._unlisted(Failure(why=why), begun) from None
         generation = self._generation
         try:
             # As long as a start may take: a limit that is meant for calls may be a short one.
@@ -198,7 +218,8 @@ class McpServer:
                 why = "it does not list its tools" + ("" if said else f": {words(error)}")
                 asked = retry_after_of(error)
                 hint = wait_hint(asked) or BY_HAND
-                raise Failure(why=why, said=said, suggestion=hint, retry_after=asked).error(self.name) from error
+                failure = Failure(why=why, said=said, suggestion=hint, retry_after=asked)
+                raise self._unlisted(failure, begun) from error
             # It is of use for other things.
             listed = []
         few = len(listed) <= _FEW_TOOLS and not bulk.is_large([*listed])
@@ -355,6 +376,7 @@ class McpServer:
         loop = asyncio.get_running_loop()
         begun = loop.time()
         self._client, self._failure, self._failures, self.reason = client, None, 0, ""
+        self._silence = None
         self._generation += 1
         self._set("ready")
         listening = loop.create_task(self._listen(client)) if client.is_to_be_listened_to else None

@@ -68,7 +68,8 @@ asked: list[object] = []
 
 
 def discover(number: object) -> None:
-    if WAY in {"modern", "modern_changes"}:
+    if WAY in {"modern", "modern_changes"} or (WAY == "updated" and starts > 1):
+        asked.append(number)
         answer(number, MODERN)
     elif WAY in {"slow_modern", "slow_changes", "mute", "mute_crash", "refuse"}:
         asked.append(number)
@@ -84,6 +85,10 @@ def initialize(number: object) -> None:
         refuse(number, -32022, "this connection is modern")
     elif WAY == "refuse":
         refuse(number, -32000, "the licence has expired")
+    elif WAY == "updated" and starts > 1:
+        # It has no words for clients that begin in the older way, and serves those who asked in the newer one before.
+        if not asked:
+            os._exit(4)
     else:
         if WAY == "slow_changes":
             # It still serves both eras.
@@ -167,6 +172,11 @@ ODD = (
 
 def list_tools(number: int, params: dict[str, Any]) -> None:
     lists.append(number)
+    if WAY == "list_refused" and len(lists) == 2:
+        refuse(number, -32000, "not now")
+        return
+    if WAY == "list_silent" and len(lists) > 1:
+        return
     result: dict[str, object] = {"tools": tools()}
     if WAY == "pages":
         result["nextCursor"] = f"page {len(lists)}"
@@ -313,6 +323,24 @@ def long_error(number: int, arguments: dict[str, Any], meta: dict[str, Any]) -> 
         answer(number, {"isError": True, "content": [{"type": "text", "text": "x" * 10_000}]})
 
 
+def wordless_error(number: int, arguments: dict[str, Any], meta: dict[str, Any]) -> None:
+    answer(number, {"isError": True, "content": []})
+
+
+def quota_error(number: int, arguments: dict[str, Any], meta: dict[str, Any]) -> None:
+    # As services of gRPC say that somebody shall come again later.
+    answer(number, {"isError": True, "content": [{"type": "text", "text": "RESOURCE_EXHAUSTED: quota"}]})
+
+
+def odd_refusal(number: int, arguments: dict[str, Any], meta: dict[str, Any]) -> None:
+    say({"jsonrpc": "2.0", "id": number, "error": {"code": True, "message": None}})
+
+
+def list_again(number: int, arguments: dict[str, Any], meta: dict[str, Any]) -> None:
+    say({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
+    text(number, f"list {len(lists)}")
+
+
 def http_404(number: int, arguments: dict[str, Any], meta: dict[str, Any]) -> None:
     answer(number, {"isError": True, "content": [], "structuredContent": {"status": 404}})
 
@@ -452,6 +480,9 @@ WAYS: dict[str, Callable[[int, dict[str, Any], dict[str, Any]], None]] = {
             huge_last,
             error,
             long_error,
+            wordless_error,
+            quota_error,
+            odd_refusal,
             http_404,
             progress,
             rich,
@@ -459,7 +490,8 @@ WAYS: dict[str, Callable[[int, dict[str, Any], dict[str, Any]], None]] = {
         ),
         *(changes, half, silent_call, late, deaf, close_output, flood, grandchild, runaways, asks),
     )
-} | {"mute_crash": crash, "schema_changes": changes, "stays": silent_call}
+} | {"mute_crash": crash, "schema_changes": changes, "stays": silent_call, "updated": crash_once}
+WAYS |= dict.fromkeys(("list_refused", "list_silent"), list_again)
 
 starts = start_of() if STATE.parent.is_dir() else 1
 if WAY == "exit" or (WAY == "late_start" and starts == 1):
