@@ -55,6 +55,18 @@ def test_tools_are_listed_with_source_server_status_and_a_total(configured: Call
     assert done.stderr == "3 tools\n"
 
 
+def test_behind_its_server_a_tool_has_its_own_name_and_the_one_with_the_prefix(ael: Ael, write: Write) -> None:
+    git = {"command": "mcp-server-git", "prefix": "my_"}
+    write("ael-config.yaml", json.dumps({"mcp": {"servers": {"git": git}}}))
+    for name in ("git__git_log", "git__my_git_log"):
+        shown = ael("tools", "show", name).stdout
+        assert shown.startswith("my_git_log  available\n")
+    assert "\n  start_timestamp: null or string, optional, default null\n" in shown
+    assert "Did you mean 'my_git_log'?" in ael("tools", "show", "git_log").stderr
+    wrong = ael("tools", "call", "git__git_log", "-p", "repo_path=nowhere").stderr
+    assert wrong.startswith("TOOL_FAILED: ")
+
+
 def test_a_tool_that_cannot_be_used_and_a_server_that_fails_are_listed_with_the_reason(
     configured: Callable[..., Ael],
 ) -> None:

@@ -188,11 +188,17 @@ def select(report: ToolReport, *, source: str | None, status: str | None) -> lis
 
 
 def find(app: App, report: ToolReport, name: str) -> ToolRow | None:
-    """Return the tool that a name or `server__tool` means, if it is offered; a secret in it may be masked or not."""
+    """Return the tool that a name or `server__tool` means, if it is offered; a secret in it may be masked or not.
+
+    Behind `server__` the tool's name may be its own or the one with the server's prefix.
+    """
     masker = Masker(app.settings.secrets)
     server, separator, tool = name.partition("__")
-    spelled = {name, masker.text(name), f"{server}{separator}{masker.text(tool)}"}
-    return next((row for row in report.tools if spelled & {row.name, f"{row.server}__{row.name}"}), None)
+    prefix = app.settings.servers[server].prefix if server in app.settings.servers else ""
+    spelled = {f"{server}{separator}{one}" for one in (tool, masker.text(tool))} | {name, masker.text(name)}
+    prefixed = {f"{server}__{prefix}{one}" for one in (tool, masker.text(tool))} if separator and prefix else set()
+    rows = [(row, {row.name, f"{row.server}__{row.name}"}) for row in report.tools]
+    return next((row for wanted in (prefixed, spelled) for row, names in rows if wanted & names), None)
 
 
 async def call_tool(

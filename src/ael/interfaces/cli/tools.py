@@ -322,7 +322,8 @@ def _parameters(schema: Mapping[str, object]) -> Iterator[str]:
     for name, about in properties.items():
         said = about if isinstance(about, dict) else {}
         kind = " or ".join(sorted(types_of(said))) or "any"
-        default = f", default {text(said['default'])}" if "default" in said else ""
+        # Null and the empty text are no words.
+        default = f", default {text(said['default']) or json_text(said['default'])}" if "default" in said else ""
         yield f"  {name}: {kind}, {'required' if name in needed else 'optional'}{default}"
         description = said.get("description")
         if isinstance(description, str):
