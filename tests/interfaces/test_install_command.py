@@ -177,6 +177,25 @@ def test_a_file_that_cannot_be_read_is_left_alone_and_what_to_paste_is_said(
     assert len(list(path.parent.glob("*.ael-backup"))) == 0
 
 
+@pytest.mark.parametrize("text", ["", " \n"], ids=["empty", "blank"])
+def test_a_file_with_nothing_in_it_has_nothing_in_it_again(text: str, ael: Ael, home: Path) -> None:
+    path = home / ".cursor/mcp.json"
+    path.parent.mkdir()
+    path.write_text(text)
+    assert ael("install", "cursor").returncode == 0
+    assert "ael" in json.loads(path.read_text())["mcpServers"]
+    assert ael("install", "cursor", "--undo").returncode == 0
+    assert path.read_text() == text
+    assert [one.name for one in path.parent.iterdir()] == ["mcp.json"]
+
+
+def test_a_name_that_cannot_be_shown_is_refused(ael: Ael, home: Path) -> None:
+    for name in ("", " ", "a\nb"):
+        refused = ael("install", "cursor", "--name", name)
+        assert (refused.returncode, "--name is a text that can be shown" in refused.stderr) == (2, True)
+    assert not (home / ".cursor").exists()
+
+
 def test_a_link_is_followed_and_an_older_copy_is_kept(ael: Ael, home: Path, tmp_path: Path) -> None:
     real = tmp_path / "dotfiles" / "cursor.json"
     real.parent.mkdir()

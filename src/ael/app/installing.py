@@ -185,14 +185,18 @@ class Installer:
             raise self._refused(error.problem, text) from error
 
     def _without(self, before: str, original: str | None) -> str | None:
-        """Return a text without our entry, and without what was made for it; None for a file that was ours alone."""
+        """Return a text without our entry, and without what was made for it; None for a file that was ours alone.
+
+        Where the file was there and empty, it is empty again.
+        """
         after = jsonc.remove(before, str(self.path), (self._section, self._name), comments=self._comments)
         root = jsonc.parse(after, str(self.path), comments=self._comments)
         had_section = original is not None and self._section in _keys(original, self._comments)
         if not had_section and root.members[self._section].node.value == {}:
             after = jsonc.remove(after, str(self.path), (self._section,), comments=self._comments)
-            if original is None and jsonc.parse(after, str(self.path), comments=self._comments).value == {}:
-                return None
+            blank = original is None or not original.strip()
+            if blank and jsonc.parse(after, str(self.path), comments=self._comments).value == {}:
+                return original
         return after
 
     def _write(self, before: str | None, after: str | None, *, backup: bool = True) -> None:

@@ -48,6 +48,8 @@ def install_command(
 
     The client's file keeps everything else as it is; a copy of it is kept beside it the first time.
     """
+    if not name.strip() or not name.isprintable():
+        raise click.UsageError("--name is a text that can be shown.")
     try:
         installer = Installer(client, scope, name=name, config=settings.config)
         done = installer.undo(dry_run=dry_run) if undo else installer.install(dry_run=dry_run)
