@@ -141,7 +141,7 @@ TAKES = (
 @pytest.mark.parametrize(
     ("arguments", "code", "parts"),
     [
-        ([], 1, ("INPUT_INVALID", "input 'url' is missing", "Give it: -i url=…")),
+        ([], 1, ("INPUT_INVALID", "input 'url' is missing", "give it a value (`-i url=…`")),
         (["-i", "url"], 2, ("Invalid value for -i: 'url' has no '='.", "Write -i NAME=VALUE.")),
         (["-i"], 2, ("Option '-i' requires an argument",)),
         (["-i", "=x"], 2, ("'=x' has no name before '='.", "Write -i NAME=VALUE.")),

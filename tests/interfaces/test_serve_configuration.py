@@ -132,6 +132,18 @@ async def test_it_is_written_only_to_places_of_the_search_order(bare) -> None:
     assert (home / ".ael/config.yaml").read_text() == "logging:\n  level: INFO\n"
 
 
+async def test_a_file_that_somebody_else_has_written_meanwhile_is_kept(bare) -> None:
+    async with bare.client("handshake") as client:
+        await told(client, "config_set", path="execution.max_concurrent", value=3)
+        (bare.root / "ael-config.yaml").write_text("execution: {max_concurrent: 9} # mine\n")
+        assert "make the edit again (in configuration mode, after config_reset)" in await refused(client, "config_done")
+        await told(client, "config_reset")
+        await told(client, "config_set", path="execution.queue_limit", value=3)
+        assert (await told(client, "config_done"))["mode"] == "running"
+    kept = (bare.root / "ael-config.yaml").read_text()
+    assert kept == "execution: {max_concurrent: 9, queue_limit: 3} # mine\n"
+
+
 async def test_a_variable_that_is_not_set_keeps_ael_in_configuration_mode(bare) -> None:
     async with bare.client("handshake") as client:
         value = {"url": "https://h.example/mcp", "headers": {"Authorization": "Bearer ${H_TOKEN}"}}

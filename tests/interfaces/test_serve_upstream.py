@@ -100,8 +100,12 @@ async def test_a_tool_of_a_server_that_still_starts_is_not_simply_unknown(projec
     silent = {"command": sys.executable, "args": ["-c", "import sys; sys.stdin.read()"]}
     project.configure({"mcp": {"servers": {"s": silent}}, "tools": {"builtins": []}})
     async with project.raw() as raw:
+        listing = raw.send("tools/list")
         unknown = await raw.ask("tools/call", {"name": "act", "arguments": {}})
         assert "Tools of s are not listed yet" in unknown["error"]["message"]
+        await raw.ask("ping")
+        assert any(one.get("id") == listing for one in raw.notifications)
+    assert project.errors.count("still starting: s") == 1
 
 
 async def test_what_an_agent_called_is_on_record_like_any_execution(project, ael) -> None:

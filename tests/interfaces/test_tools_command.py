@@ -160,6 +160,7 @@ def test_a_parameter_that_looks_like_a_template_stays_text(configured: Callable[
         (["broken"], 1, "its schema is of type 'string', not object"),
         (["good__nothing"], 1, "no server offers 'good__nothing'"),
         (["python_exec"], 1, "python_exec takes one parameter: `code`, a text"),
+        (["python_exec", "-p", "code= "], 1, "python_exec takes one parameter: `code`, a text"),
         (["python_exec", "-p", "code=return ("], 1, "'(' was never closed"),
         (["act", "-t", "0"], 2, "0.0 is not in the range"),
     ],

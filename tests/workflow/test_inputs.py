@@ -160,7 +160,8 @@ def test_every_violation_is_listed_at_once() -> None:
         "error: input 'count' is at most 10, not 11",
         'error: input \'rows\' at rows[0]: "a" is not of type "integer"',
         'error: input \'rows\' at rows[2]: "b" is not of type "integer"',
-        "error: input 'token' is missing (Of the server)\n  Give it: -i token=…",
+        "error: input 'token' is missing (Of the server)\n"
+        "  It has no default: give it a value (`-i token=…` on the command line).",
     ]
 
 

@@ -174,7 +174,8 @@ class Draft:
         if now != expected:
             what = "has changed since it was read" if expected is not None else "is there already"
             message = f"the configuration file '{target}' {what}"
-            raise ConfigInvalid([Problem(message=message, suggestion="Look at it, then make the edit again.")])
+            hint = "Look at it, then make the edit again (in configuration mode, after config_reset)."
+            raise ConfigInvalid([Problem(message=message, suggestion=hint)])
 
     def _stage(self, expected: JSONValue, edit: _Edit, in_text: _EditText, parts: tuple[Part, ...]) -> None:
         """Edit the text and keep it if it means just what the edit means."""

@@ -218,8 +218,8 @@ async def call_tool(
     """
     if name == PYTHON_EXEC.name:
         code = params.get("code")
-        if not isinstance(code, str) or len(params) > 1:
-            raise ParamInvalid("python_exec takes one parameter: `code`, a text", tool_name=name)
+        if not isinstance(code, str) or not code.strip() or len(params) > 1:
+            raise ParamInvalid("python_exec takes one parameter: `code`, a text, its program", tool_name=name)
         plan = await _plan_call(app, name, {"code": code}, timeout, scope)
     else:
         # No schema has such names, and YAML takes none as the key of one line.

@@ -69,7 +69,9 @@ def validate_inputs(workflow: Workflow, given: Mapping[str, JSONValue]) -> dict[
             inputs[name] = spec.default
         elif spec.required:
             about = f" ({spec.description})" if spec.description else ""
-            problems.append(Problem(message=f"input '{name}' is missing{about}", suggestion=f"Give it: -i {name}=…"))
+            # Agents read it too, and have no command line.
+            hint = f"It has no default: give it a value (`-i {name}=…` on the command line)."
+            problems.append(Problem(message=f"input '{name}' is missing{about}", suggestion=hint))
     if problems:
         raise InputInvalid(problems)
     return inputs

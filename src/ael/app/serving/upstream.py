@@ -90,7 +90,9 @@ class UpstreamTools:
             async with asyncio.timeout(_PATIENCE):
                 await self._all_in.wait()
         except TimeoutError:
-            _log.warning("still starting: %s", ", ".join(sorted(self._waiting)))
+            # Others may have waited as long, and said so.
+            if not self._all_in.is_set():
+                _log.warning("still starting: %s", ", ".join(sorted(self._waiting)))
             self._all_in.set()
 
     def subscribe(self, on_change: Callable[[], None]) -> None:
