@@ -160,17 +160,21 @@ async def test_clients_of_the_handshake_are_told_of_changes(project, transport: 
         assert "workflow:new" in {tool.name for tool in (await client.list_tools()).tools}
 
 
-@pytest.mark.parametrize("transport", ["stdio", "http"])
-async def test_clients_of_the_modern_era_are_told_of_changes_by_subscription(project, transport: str) -> None:
+@pytest.mark.parametrize(("transport", "is_read"), [("stdio", True), ("http", True), ("stdio", False)])
+async def test_clients_of_the_modern_era_are_told_of_changes_by_subscription(
+    project, transport: str, *, is_read: bool
+) -> None:
     async with project.client("modern", transport) as client:
-        await client.list_tools()
+        if is_read:
+            await client.list_tools()
         async with client.listen(tools_list_changed=True) as events:
             project.write("new.yaml", project.quick.replace("quick", "new"))
             async with asyncio.timeout(60):
                 async for event in events:
                     assert type(event).__name__ == "ToolsListChanged"
-                    break
-        assert "workflow:new" in {tool.name for tool in (await client.list_tools()).tools}
+                    # What was read first, right after the start, may be news too.
+                    if "workflow:new" in {tool.name for tool in (await client.list_tools()).tools}:
+                        break
 
 
 async def test_directories_without_end_and_names_that_are_no_text_stop_nothing(project, ael) -> None:

@@ -68,7 +68,7 @@ class McpServer(Server[Any]):
             on_list_resources=self._list_resources,
             on_list_resource_templates=self._list_templates,
             on_read_resource=self._read_resource,
-            on_subscriptions_listen=self.news.listen,
+            on_subscriptions_listen=self._listen,
             get_tool_input_schema=self._input_schema,
         )
         self._serving = serving
@@ -109,6 +109,13 @@ class McpServer(Server[Any]):
             self.news.changed()
         updated = [one.name.removeprefix(WORKFLOW) for one in new if one.name.startswith(WORKFLOW)]
         self.news.updated(map(workflow_uri, updated))
+
+    async def _listen(
+        self, context: _Context, params: types.SubscriptionsListenRequestParams
+    ) -> types.SubscriptionsListenResult:
+        """Serve a subscription; who asks to be told may have read the lists in an earlier life of ours."""
+        self._listing.is_unread = False
+        return await self.news.listen(context, params)
 
     # -- tools --------------------------------------------------------------------------------------------------
 
