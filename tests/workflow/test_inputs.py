@@ -502,6 +502,7 @@ steps: [{id: a, tool: t}]
 outputs:
   "a/b~c d": {value: 1, schema: {$defs: {count: {type: integer}}, $ref: "#/$defs/count"}}
   list: {value: 1, schema: {type: object, properties: {$ref: {type: string}, next: {$ref: "#"}}, enum: [{$ref: "#"}]}}
+  maybe: {from_path: steps.a.output.x, default: null, schema: {$defs: {c: {type: integer}}, $ref: "#/$defs/c"}}
   own: {value: 1, schema: {$id: "https://example.com/own", $defs: {c: {type: string}}, $ref: "#/$defs/c"}}
 """
     workflow = load_text(text, "flow.yaml").definition.workflow
@@ -509,9 +510,11 @@ outputs:
     assert results is not None
     dialect_holds(results)
     dialect_holds(inputs)
-    good: dict[str, Any] = {"a/b~c d": 1, "list": {"$ref": "#"}, "own": "x"}
+    good: dict[str, Any] = {"a/b~c d": 1, "list": {"$ref": "#"}, "maybe": 1, "own": "x"}
     assert jsonschema_rs.is_valid(results, good)
-    for bad in ({"a/b~c d": "1"}, {"list": {"$ref": "#", "next": 1}}, {"own": 1}):
+    # As a default it is not held to its schema.
+    assert jsonschema_rs.is_valid(results, {**good, "maybe": None})
+    for bad in ({"a/b~c d": "1"}, {"list": {"$ref": "#", "next": 1}}, {"own": 1}, {"maybe": "x"}):
         assert not jsonschema_rs.is_valid(results, {**good, **bad})
     for tree in ({"left": {"left": {"size": 1}}}, {"left": {"left": {"size": "x"}}}):
         assert jsonschema_rs.is_valid(inputs, {"tree": tree}) == (said(workflow, {"tree": tree}) == [])

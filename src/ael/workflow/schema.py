@@ -20,6 +20,7 @@ from ael.values import JSONValue
 from ael.workflow import model
 from ael.workflow.file_steps import COMMON_STEP_KEYS, KINDS, ApprovalForm, WaitForm
 from ael.workflow.file_tests import FileTestForm
+from ael.workflow.inputs import make_validator
 from ael.workflow.model import InputSpec, Schema, Workflow
 from ael.workflow.yaml_reader import record_fields
 
@@ -219,7 +220,7 @@ def _input_schema(spec: InputSpec) -> Schema:
         if value not in (None, ""):
             made[renamed.get(field, field)] = list(value) if isinstance(value, tuple) else value
     inner = {key: value for key in ("items", "properties") if (value := getattr(spec, key)) is not None}
-    made |= _placed(inner, spec.name)
+    made |= _placed(inner, "properties", spec.name)
     if spec.default is not msgspec.UNSET:
         if not spec.secret:
             made["default"] = spec.default
@@ -234,7 +235,7 @@ def output_schema(workflow: Workflow) -> Schema | None:
         return None
     properties: Schema = {}
     for spec in workflow.outputs:
-        described = _placed(spec.schema or {}, spec.name)
+        described = _result_schema(spec)
         if spec.description:
             described["description"] = spec.description
         properties[spec.name] = described
@@ -247,9 +248,17 @@ _BY_NAMES = frozenset({"properties", "patternProperties", "dependentSchemas", "$
 _VALUES = frozenset({"const", "enum", "default", "examples"})
 
 
-def _placed(schema: Schema, name: str) -> Schema:
-    """Return a schema as it stands among the properties of another: its references to its own root lead there."""
-    pointer = "/properties/" + quote(name.replace("~", "~0").replace("/", "~1"), safe="~")
+def _result_schema(spec: model.OutputSpec) -> Schema:
+    """Return the schema of one output: its default is not held to the schema that the file says."""
+    schema = spec.schema or {}
+    if spec.default is msgspec.UNSET or make_validator(schema).is_valid(spec.default):
+        return _placed(schema, "properties", spec.name)
+    return {"anyOf": [_placed(schema, "properties", spec.name, "anyOf", "0"), {"const": spec.default}]}
+
+
+def _placed(schema: Schema, *path: str) -> Schema:
+    """Return a schema as it stands at a place of another: its references to its own root lead there."""
+    pointer = "".join(f"/{quote(key.replace('~', '~0').replace('/', '~1'), safe='~')}" for key in path)
     placed = _rebased(schema, pointer)
     assert isinstance(placed, dict)
     return placed
