@@ -210,20 +210,33 @@ async def _first_answer() -> float:
     return taken
 
 
+async def _first_result(one: McpServer, tool: str = "nothing", **params: object) -> float:
+    """Start a server for one call; return the seconds until it is answered."""
+    begun = time.perf_counter()
+    await one.tools()
+    result = await one.call(tool, params, timeout_seconds=None, meta={})
+    taken = time.perf_counter() - begun
+    await one.close()
+    assert not result.is_error
+    return taken
+
+
 async def life(row: Row, rounds: int) -> None:
     """Starting, starting many, and coming back."""
-
-    async def first_result() -> float:
-        one = server("null_server.py", 0.3)
-        begun = time.perf_counter()
-        await one.tools()
-        await one.call("nothing", {}, timeout_seconds=None, meta={})
-        taken = time.perf_counter() - begun
-        await one.close()
-        return taken
-
-    alone = statistics.median([await first_result() for _ in range(rounds)])
+    alone = statistics.median([await _first_result(server("null_server.py", 0.3)) for _ in range(rounds)])
     row("spawn to the first result, a server that starts in 0.3 s", f"{alone:.2f} s", "<= 0.5 s", met=alone <= 0.5)
+    ours, theirs = [], []
+    with tempfile.TemporaryDirectory() as workspace:
+        command = ServerConfig(
+            command=sys.executable, args=("-P", "-m", "native_tools"), env={"WORKSPACE_DIR": workspace}
+        )
+        for _ in range(rounds):
+            ours.append(await _first_result(McpServer("native_tools", command), "fs_list", path="."))
+            theirs.append(await _first_result(server("bare_server.py", "stdio")))
+    native, bare = statistics.median(ours), statistics.median(theirs)
+    row(
+        "spawn to the first result, native tools", f"{native:.2f} s, {bare / native:.1f} x faster than a bare SDK's", ""
+    )
     await _many(row, alone, rounds)
     dying = server("null_server.py", 0.3)
     await dying.tools()

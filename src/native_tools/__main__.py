@@ -44,7 +44,7 @@ def _serve(arguments: list[str] | None) -> int:
         return http.serve(tools, environment)
     from native_tools import pipes  # noqa: PLC0415 # for those who need it
 
-    asyncio.run(pipes.serve(tools.server()))
+    asyncio.run(pipes.serve(tools))
     return 0
 
 

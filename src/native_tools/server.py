@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from native_tools import __version__
+from native_tools import __version__, modern
 from native_tools.catalog import offered
 from native_tools.environment import Environment
 from native_tools.excerpts import excerpt
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     import mcp_types
     from mcp.server.context import ServerRequestContext
     from mcp.server.lowlevel import Server
-
-NAME = "native_tools"
 
 #: Where `_meta` of a listed tool says why it cannot be used.
 UNAVAILABLE = "ael/unavailable"
@@ -72,9 +70,9 @@ class NativeTools:
             return mcp_types.CallToolResult.model_validate(answer)
 
         return Server(
-            NAME,
+            modern.NAME,
             version=__version__,
-            title="AEL native tools",
+            title=modern.TITLE,
             on_list_tools=list_tools,
             on_call_tool=call_tool,
             get_tool_input_schema=self.input_schema,
@@ -107,12 +105,12 @@ class NativeTools:
         """Call a tool and return the result of `tools/call`; a failure is a result too."""
         try:
             result = await self.call(name, arguments)
+            encoded = msgspec.json.encode(result)
         except ToolError as error:
             return _failure(error)
         except Exception:  # noqa: BLE001 # a defect of the tool: told, and put into the log
             _log.exception("%s failed", name)
             return _failure(ToolError(f"{name} failed by a defect of its own; the server's log says more."))
-        encoded = msgspec.json.encode(result)
         if len(encoded) > _MOST_RESULT:
             size = f"the result has {len(encoded)} bytes, at most {_MOST_RESULT} are returned"
             return _failure(ToolError(f"{size}. Ask for less."))

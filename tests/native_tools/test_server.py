@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from ael.tools import CallContext
 from ael.tools.catalog import ToolCatalog
 from ael.tools.gateway import Gateway
 from ael.tools.servers import McpServer, ServerConfig
+from native_tools.modern import read
 
 ABOUT = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
 INITIALIZE = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": ABOUT}
@@ -111,6 +113,126 @@ def assert_described(schema: dict[str, Any]) -> None:
         for inner in (about, about.get("items", {})):
             if "properties" in inner:
                 assert_described(inner)
+
+
+# -- the modern era, whose usual requests are answered without the SDK -----------------------------------------------
+
+PREFIX = "io.modelcontextprotocol/"
+ENVELOPE: dict[str, Any] = {
+    f"{PREFIX}protocolVersion": "2026-07-28",
+    f"{PREFIX}clientInfo": {"name": "t", "version": "1"},
+    f"{PREFIX}clientCapabilities": {},
+}
+
+
+def modern(number: int | str, method: str, meta: dict[str, Any] | None = None, **params: Any) -> dict[str, Any]:
+    return {
+        "jsonrpc": "2.0",
+        "id": number,
+        "method": method,
+        "params": {**params, "_meta": ENVELOPE if meta is None else meta},
+    }
+
+
+#: Of no method of this era: from here on the SDK answers.
+ODD = modern("odd", "ping")
+WITHOUT_CLIENT = {key: value for key, value in ENVELOPE.items() if not key.endswith("clientInfo")}
+USUAL = [
+    modern(1, "server/discover"),
+    modern("2", "tools/list"),
+    modern(3, "tools/list", {**WITHOUT_CLIENT, "progressToken": "p", "traceparent": "00-1-2-3", "mine": [1.5, None]}),
+    modern(4, "tools/call", name="fs_read", arguments={"path": "f"}),
+    modern(5, "tools/call", name="fs_read", arguments={"path": "f", "offset": 1.0, "length": 2}),
+    modern(6, "tools/call", name="fs_read"),
+    modern(7, "tools/call", name="fs_read", arguments={"path": 10**30, "more": 1e300}),
+    modern(8, "tools/call", name="fs_read", arguments={"path": "none"}),
+    modern(9, "tools/call", name="fs_raed", arguments={"path": "é\u0000😀"}),
+    modern("a" * 200, "tools/call", name="data_validate", arguments={"data": [10**30, 0.1], "schema": {}}),
+]
+
+
+def test_the_modern_era_is_answered_as_by_the_sdk(variables, workspace) -> None:
+    (workspace / "f").write_text("text")
+    ours = in_order(variables, *USUAL)
+    odd, *theirs = in_order(variables, ODD, *USUAL)
+    assert odd["error"] == {"code": -32601, "message": "Method not found", "data": "ping"}
+    assert ours == theirs
+    assert [one["result"]["isError"] for one in ours[3:]] == [False, False, True, True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        modern(1, "tools/list", {}),
+        modern(1, "tools/list", {**ENVELOPE, f"{PREFIX}protocolVersion": "2099-01-01"}),
+        modern(1, "tools/list", {**ENVELOPE, f"{PREFIX}clientCapabilities": 1}),
+        modern(1, "tools/list", {**ENVELOPE, f"{PREFIX}clientInfo": {"name": 1, "version": "1"}}),
+        modern(1, "tools/list", {**ENVELOPE, "progressToken": True}),
+        modern(1, "tools/list", cursor="x"),
+        modern(1, "tools/call"),
+        modern(1, "tools/call", name=1),
+        modern(1, "tools/call", name="fs_read", arguments=[]),
+        modern("b" * 201, "tools/list"),
+        modern(10**30, "tools/list"),
+        modern(1, "subscriptions/listen", notifications={"toolsListChanged": True}),
+        {**modern(1, "tools/list"), "more": 1},
+        {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": True}},
+        '{"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": {"a": NaN}}}',
+        r'{"jsonrpc": "2.0", "id": "\ud83d", "method": "tools/list", "params": {"_meta": {}}}',
+        "[" * 100_000,
+        INITIALIZE,
+    ],
+)
+def test_what_is_unusual_about_a_request_is_left_to_the_sdk(odd) -> None:
+    assert read((odd if isinstance(odd, str) else json.dumps(odd)).encode()) is None
+
+
+def test_from_the_first_unusual_request_on_the_sdk_answers(variables) -> None:
+    begun, wrong = modern("first", "server/discover"), modern(1, "tools/list", {})
+    expected = in_order(variables, ODD, begun, wrong, INITIALIZE, begun)[1:]
+    assert in_order(variables, begun, wrong, INITIALIZE, begun) == expected
+    assert [one["error"]["code"] for one in expected[1:3]] == [-32602, -32022]
+
+
+def test_a_client_of_the_handshake_era_may_not_change_to_the_modern_one(variables) -> None:
+    begun, refused = in_order(variables, INITIALIZE, INITIALIZED, modern(1, "tools/list"))
+    assert begun["result"]["protocolVersion"] == "2025-11-25"
+    assert refused["error"]["code"] == -32600
+
+
+@pytest.mark.parametrize("first", [[], [ODD]], ids=["ours", "sdk"])
+def test_a_call_is_cancelled_by_its_client_and_given_up_at_the_end(variables, first) -> None:
+    cancel = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "7", "reason": "r"}}
+    more = {**variables, "NATIVE_TOOLS_ALLOWED_HOSTS": "127.0.0.1"}
+    with (
+        socket.create_server(("127.0.0.1", 0)) as site,
+        subprocess.Popen(program(), env=more, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server,
+    ):
+        site.settimeout(60)
+        to_server, from_server = pipes(server)
+
+        def say(*messages: dict[str, Any]) -> None:
+            to_server.write(b"".join(json.dumps(one).encode() + b"\n" for one in messages))
+            to_server.flush()
+
+        def begin(number: int) -> socket.socket:
+            """Call what is never answered; return where it waits."""
+            asked = {"method": "GET", "url": f"http://127.0.0.1:{site.getsockname()[1]}/"}
+            say(modern(number, "tools/call", name="http_request", arguments=asked))
+            return site.accept()[0]
+
+        say(*first)
+        with begin(7) as cancelled, begin(8) as given_up:
+            say(cancel)
+            while cancelled.recv(4096):
+                pass
+            to_server.close()
+            answers = [json.loads(line) for line in from_server]
+            while given_up.recv(4096):
+                pass
+        assert server.wait(60) == 0
+    closed = {"jsonrpc": "2.0", "id": 8, "error": {"code": -32000, "message": "Connection closed"}}
+    assert [one for one in answers if one["id"] != "odd"] == [closed]
 
 
 def test_lines_that_are_no_messages_cost_nothing(talk) -> None:
