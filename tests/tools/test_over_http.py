@@ -153,6 +153,8 @@ async def test_what_a_server_does_wrong_is_said_as_it_is(start, connect, way, co
     assert part in error.detail
     assert "pydantic" not in error.detail
     assert "evil.example" not in error.detail
+    # What it answers to somebody who asks for its own stream of events is no reason of anything else.
+    assert "405" not in error.detail
     assert error.retryable is retryable
 
 
@@ -160,6 +162,7 @@ async def test_what_a_server_does_wrong_is_said_as_it_is(start, connect, way, co
     ("way", "transport", "code", "seconds"),
     [
         ("busy", None, "TOOL_FAILED", 7.0),
+        ("moved", None, "TOOL_FAILED", 7.0),
         ("busy_until", None, "TOOL_FAILED", 30.0),
         ("busy_in_words", None, "TOOL_FAILED", 7.0),
         ("refuses", None, "TOOL_FAILED", None),
@@ -239,6 +242,17 @@ async def test_refusals_are_told_to_those_whom_they_were_meant_for(start, connec
     for number, error in enumerate(errors):
         assert f"HTTP {429 if number % 2 else 403}" in error.detail
         assert error.retryable is bool(number % 2)
+
+
+async def test_a_connection_that_is_cut_costs_its_own_call(start, connect) -> None:
+    call = connect(f"http://127.0.0.1:{start('hostile_http.py', 'cut_one')}/mcp")
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(call("act", n=0))
+        error = await failing(call, n=1)
+        third = group.create_task(call("act", n=2))
+    assert error.code == "TOOL_UNAVAILABLE"
+    assert "the connection was cut" in error.detail
+    assert [(await one)["session"] for one in (first, third)] == ["s-0", "s-0"]
 
 
 async def test_nobody_at_the_url_is_told(connect) -> None:

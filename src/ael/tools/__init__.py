@@ -11,7 +11,7 @@
     client       an MCP session, in both protocol eras
     jsonrpc      requests and answers, whatever carries them
     stdio        carries them as lines of a process (lines), whose last words are kept (stderr)
-    http         carries them over HTTP, by the SDK
+    http         carries them over HTTP, by the SDK (bodies of answers: http_bodies)
     scripted     a tool source that answers from a script, for tests
 
 Above stand the steps; the recorder is handed in, so this room knows no journal.

@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -41,6 +41,7 @@ from mcp_types import (
     jsonrpc_message_adapter,
 )
 
+from ael.tools.http_bodies import CUT, Capped, Mended, cut
 from ael.tools.jsonrpc import InvalidAnswer, Notify, Peer, PeerGone, PeerTimeout, T, _number
 from ael.tools.listing import HALF, HALF_A_CHARACTER, without_halves
 from ael.values import beginning
@@ -83,8 +84,9 @@ class _Asked(msgspec.Struct, frozen=True):
 
 def _asked(request: httpx2.Request) -> _Asked:
     try:
-        return msgspec.json.decode(request.content, type=_Asked)
-    except (msgspec.MsgspecError, UnicodeError, httpx2.RequestNotRead):
+        # One that follows a redirect has not been read, though it has the same bytes.
+        return msgspec.json.decode(request.read(), type=_Asked)
+    except (msgspec.MsgspecError, UnicodeError):
         return _Asked()
 
 
@@ -99,6 +101,28 @@ class _Refused(msgspec.Struct, frozen=True, kw_only=True):
     def data(self) -> dict[str, Any]:
         """Return what an error of JSON-RPC has as its data."""
         return {"status": self.status, **({"retry_after": self.retry_after} if self.retry_after else {})}
+
+
+class _Client(httpx2.AsyncClient):
+    """A client that answers itself where a connection breaks: to the SDK an exception is the end of all requests.
+
+    Where none could be made the server is not there, and that is.
+    """
+
+    async def send(self, request: httpx2.Request, **how: Any) -> httpx2.Response:  # noqa: ANN401 # as httpx2 has them
+        """See httpx2."""
+        try:
+            return await super().send(request, **how)
+        except httpx2.TransportError as error:
+            number = _asked(request).id
+            if number is None or isinstance(error, _UNREACHABLE):
+                raise
+            said = {"code": CONNECTION_CLOSED, "message": cut(error)}
+            return httpx2.Response(503, json={"jsonrpc": "2.0", "id": number, "error": said}, request=request)
+
+
+#: There is no connection, not even one that breaks.
+_UNREACHABLE = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError, httpx2.UnsupportedProtocol)
 
 
 class HttpPeer(Peer):
@@ -116,8 +140,8 @@ class HttpPeer(Peer):
         self._carrier: asyncio.Task[None] | None = None
         self._header_maps: dict[str, dict[tuple[str, ...], str]] = {}
         self._version = ""
-        #: The last refusal, and those of requests that are not told of it yet.
-        self.refusal: _Refused | None = None
+        #: What an older server refused at last, and the refusals of requests that are not told of them yet.
+        self._refusal: _Refused | None = None
         self._refusals: dict[int, _Refused] = {}
         #: When the server's own stream was asked for at last.
         self._streamed = -_STREAM_PAUSE
@@ -155,7 +179,8 @@ class HttpPeer(Peer):
     # -- the SDK's transports -----------------------------------------------------------------------------------
 
     def _client(self, seconds: float) -> httpx2.AsyncClient:
-        return httpx2.AsyncClient(
+        kind = httpx2.AsyncClient if self._transport == "sse" else _Client
+        return kind(
             headers={**self._headers, "accept-encoding": "identity"},
             timeout=httpx2.Timeout(_SILENCE, connect=seconds),
             # A proxy has no business between us and this machine.
@@ -187,26 +212,27 @@ class HttpPeer(Peer):
             # We asked for no encoding: one that comes all the same is not unpacked, however small it may look.
             response.headers.pop("content-encoding", None)
             assert isinstance(response.stream, httpx2.AsyncByteStream)
-            response.stream = _Capped(response.stream, self._max_message)
+            response.stream = Capped(response.stream, self._max_message)
         asked = _asked(response.request)
         if asked.method == "tools/list" or (self._transport == "sse" and response.request.method == "GET"):
             assert isinstance(response.stream, httpx2.AsyncByteStream)
-            response.stream = _Mended(response.stream, self._max_message, self._mend)
+            response.stream = Mended(response.stream, self._max_message, self._mend)
         if response.status_code < 400:
             return
-        self.refusal = _Refused(
+        refusal = _Refused(
             status=response.status_code,
             why=f"HTTP {response.status_code} {response.reason_phrase}".strip(),
             retry_after=_retry_after(response.headers),
         )
         if asked.id is not None:
-            self._refusals[_number(asked.id)] = self.refusal
+            self._refusals[_number(asked.id)] = refusal
         if response.status_code == 404 and "mcp-session-id" in response.request.headers:
             self._end("it has forgotten the session (HTTP 404)")
         elif self._transport == "sse":
             # The SDK sends nothing any more after that, so nothing will be answered.
-            self.retry_after = self.refusal.retry_after
-            self._end(self.refusal.why)
+            self._refusal = refusal
+            self.retry_after = refusal.retry_after
+            self._end(refusal.why)
 
     def _mend(self, text: bytes) -> bytes:
         mended = without_halves(text)
@@ -243,7 +269,7 @@ class HttpPeer(Peer):
         except Exception as error:  # noqa: BLE001 # whatever the transport dies of ends the connection
             why = _words(error)
         finally:
-            self._end(self.refusal.why if self.refusal is not None and "HTTP" not in why and opened.done() else why)
+            self._end(self._refusal.why if self._refusal is not None and "HTTP" not in why and opened.done() else why)
 
     async def _send(self, write: WriteStream[SessionMessage]) -> None:
         try:
@@ -251,7 +277,7 @@ class HttpPeer(Peer):
                 await write.send(await self._outbox.get())
         except (anyio.ClosedResourceError, anyio.BrokenResourceError):
             # The same, for what comes without a refusal.
-            self._end(self.refusal.why if self.refusal is not None else "it takes no messages any more")
+            self._end(self._refusal.why if self._refusal is not None else "it takes no messages any more")
 
     # -- Peer ---------------------------------------------------------------------------------------------------
 
@@ -267,7 +293,12 @@ class HttpPeer(Peer):
             if error.code == CONNECTION_CLOSED and error.message.startswith("SSE stream"):
                 self._fail(_number(message.id), _broken_stream(error.message))
                 return
-            if error.code == PARSE_ERROR and (unread := _NOT_READ.match(error.message)):
+            unread = _NOT_READ.match(error.message) if error.code == PARSE_ERROR else None
+            said = unread[1] if unread else error.message
+            if error.code in {PARSE_ERROR, CONNECTION_CLOSED} and said.startswith(CUT):
+                self._cut(_number(message.id), said)
+                return
+            if unread:
                 self._fail(_number(message.id), InvalidAnswer(f"the answer is not valid: {_why_not(unread[1])}"))
                 return
             data = error.data
@@ -281,6 +312,12 @@ class HttpPeer(Peer):
             self._notified(message.method, message.params or {})
         else:
             self._asked(message.id, message.method)
+
+    def _cut(self, number: int, why: str) -> None:
+        """Fail the request whose connection broke; after the only one it is seen whether the server is still itself."""
+        self._fail(number, PeerGone(why))
+        if all(future.done() for future in self._pending.values()):
+            self._end(why)
 
     def _returned(self, number: int, result: dict[str, Any]) -> None:
         """Take a result: one that was mended on a stream of the older kind is none, but for a list of tools."""
@@ -338,56 +375,6 @@ class HttpPeer(Peer):
             _, late = await asyncio.wait((self._carrier,), timeout=_GOODBYE)
             for task in late:
                 task.cancel()
-
-
-class _Capped(httpx2.AsyncByteStream):
-    """A body that may not be larger than so many bytes."""
-
-    def __init__(self, stream: httpx2.AsyncByteStream, limit: int) -> None:
-        self._stream = stream
-        self._left = limit
-        self._limit = limit
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._stream:
-            self._left -= len(chunk)
-            if self._left < 0:
-                raise httpx2.StreamError(f"a message is larger than {self._limit} bytes")
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-
-class _Mended(httpx2.AsyncByteStream):
-    """A list of tools, as a body or as events, in which no half of a character keeps the SDK from reading the rest.
-
-    Or all events of the older kind of server, which answers everything on one stream.
-    """
-
-    def __init__(self, stream: httpx2.AsyncByteStream, limit: int, mend: Callable[[bytes], bytes]) -> None:
-        self._stream = stream
-        self._limit = limit
-        self._mend = mend
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        parts: list[bytes] = []
-        size = 0
-        async for chunk in self._stream:
-            # No character of JSON goes over the end of a line.
-            end = max(chunk.rfind(b"\n"), chunk.rfind(b"\r")) + 1
-            parts.append(chunk[:end])
-            if end:
-                yield self._mend(b"".join(parts))
-                parts, size = [], 0
-            parts.append(chunk[end:])
-            size += len(chunk) - end
-            if size > self._limit:
-                raise httpx2.StreamError(f"a message is larger than {self._limit} bytes")
-        yield self._mend(b"".join(parts))
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
 
 
 def _why_not(said: str) -> str:

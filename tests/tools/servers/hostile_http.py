@@ -13,7 +13,7 @@ WAY = sys.argv[1]
 SECRET = "Bearer right"
 #: Statuses of all answers, and of those to calls.
 REFUSED = {"down": 503, "missing": 404, "limited": 429}
-REFUSED_CALLS = {"busy": 429, "expired": 401, "refuses": 403, "broken": 500}
+REFUSED_CALLS = {"busy": 429, "moved": 429, "expired": 401, "refuses": 403, "broken": 500}
 ABOUT: dict[str, object] = {
     "protocolVersion": "2025-11-25",
     "capabilities": {},
@@ -23,6 +23,8 @@ seen: list[str] = []
 #: Requests for a stream of events, and what is posted for those of the older kind.
 streams: list[str] = []
 posted: list[queue.SimpleQueue[dict[str, Any]]] = []
+#: What has come of several calls.
+marks = (threading.Event(), threading.Event())
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -103,6 +105,8 @@ class Handler(BaseHTTPRequestHandler):
         elif WAY in {"elsewhere", "turns"}:
             port = sys.argv[2] if WAY == "elsewhere" else server.server_address[1]
             self.reply(307, b"", Location=f"http://127.0.0.1:{port}/mcp")
+        elif WAY == "moved" and self.path == "/mcp":
+            self.reply(307, b"", Location="/mcp/")
         elif WAY == "silent":
             threading.Event().wait()
         elif number is None:
@@ -179,6 +183,16 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(whole[:20])
             self.close_connection = True
+        elif WAY == "cut_one":
+            # The first waits while the second is cut, until the third comes.
+            came, third = marks
+            which = message["params"]["arguments"]["n"]
+            (came.set if which == 0 else came.wait if which == 1 else third.set)()
+            if which == 1:
+                self.close_connection = True
+                return
+            third.wait()
+            answer(done)
         elif WAY == "wrong_id":
             self.reply(200, whole.replace(b'"id": %d' % number, b'"id": 99999'))
         elif WAY == "mixed":
