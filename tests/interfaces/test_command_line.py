@@ -433,6 +433,13 @@ def test_validate_looks_into_directories_but_not_into_hidden_ones(ael: Ael, writ
     assert done.stdout == "✓ Workflow 'a' is valid\n✓ Workflow 'b' is valid\n"
 
 
+def test_a_file_below_two_of_the_directories_is_one_workflow(ael: Ael, write: Write) -> None:
+    write("ael-config.yaml", "workflows: {directories: [./workflows, ./workflows/deep]}\n")
+    write("workflows/deep/b.yml", "name: b\nversion: 1\nsteps: [{id: a, wait: {seconds: 0}}]\noutput: once\n")
+    assert [one["name"] for one in json.loads(ael("list", "--json").stdout)] == ["b"]
+    assert ael("run", "b").stdout == "once\n"
+
+
 def test_validate_of_nothing_is_no_success(ael: Ael, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = ael("validate", str(tmp_path / "empty"))

@@ -101,7 +101,8 @@ class Definitions:
 
     def files(self) -> list[Path]:
         """Return every workflow file of the registered directories, sorted."""
-        return sorted(Path(path) for directory in self.directories for path, _ in workflow_files(directory))
+        # One directory may lie in another.
+        return sorted({Path(path) for directory in self.directories for path, _ in workflow_files(directory)})
 
     async def _registered(self, reference: str) -> Prepared:
         if self._known is not None:
