@@ -7,6 +7,7 @@ import json
 import socket
 import ssl
 import subprocess
+from typing import Any
 
 import httpx2
 import pytest
@@ -153,6 +154,19 @@ async def test_what_cannot_be_served_is_refused_before_it_starts(project, ael) -
     assert lost.returncode == 1
     assert "the certificate or its key is not usable" in lost.stderr
     assert ael("serve", AEL_PORT="many").returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("auth", "key"), [({"required": True}, "required"), ({"oidc": {"issuer": "https://i", "audience": "a"}}, "oidc")]
+)
+async def test_nobody_is_let_in_where_authentication_is_asked_for(project, ael, auth: dict[str, Any], key: str) -> None:
+    project.configure({"auth": auth})
+    refused = ael("serve", "--transport", "http", "--port", "0", "--insecure")
+    assert refused.returncode == 1
+    assert f"'auth.{key}' asks for authentication over HTTP, which there is none of yet" in refused.stderr
+    async with project.raw() as raw:
+        # Over its standard streams there is one client, who has started it.
+        assert not (await raw.call("workflow:quick"))["isError"]
 
 
 async def test_other_machines_are_let_in_by_those_who_insist(project) -> None:

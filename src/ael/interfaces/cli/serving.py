@@ -147,6 +147,7 @@ class Serve:
 
     async def _over_http(self, serving: Serving, read: Settings) -> None:
         options, listening = self.options, read.listening
+        _refuse_authentication(read)
         address = Address(
             # As in a URL is as good.
             host=(options.host or listening.host).removeprefix("[").removesuffix("]"),
@@ -222,3 +223,13 @@ class Serve:
     def _say(self, text: str) -> None:
         if not self.settings.quiet:
             say(printable(f"[AEL] {text}"), self.settings)
+
+
+def _refuse_authentication(read: Settings) -> None:
+    """Raise `ConfigInvalid` where callers over HTTP have to say who they are: to let everybody in is no answer."""
+    auth = read.file.auth
+    for asked, key in ((auth.required, "auth.required"), (auth.oidc is not None, "auth.oidc")):
+        if asked:
+            message = f"'{key}' asks for authentication over HTTP, which there is none of yet"
+            hint = "Serve over stdio, or take it out and have something else keep strangers away."
+            raise ConfigInvalid([Problem(message=message, suggestion=hint)])
