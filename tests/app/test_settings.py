@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ael.app.build import step_timeout
-from ael.app.config_file import ExecutionSection
+from ael.app.config_file import ExecutionSection, step_timeout
 from ael.app.settings import Settings, load_settings
 from ael.errors import ConfigInvalid, Problem
 
@@ -202,7 +201,7 @@ def test_both_sections_of_servers_merge(write: Write) -> None:
         write(
             """
 mcp: {servers: {git: {command: git-server}, both: {command: x}}}
-tools: {mcp_servers: {time: {command: time-server}, both: {command: x, enabled: true}}}
+tools: {mcp_servers: {time: {command: time-server}, both: {command: x, enabled: true, timeout: 30, transport: stdio}}}
 """
         )
     )

@@ -238,6 +238,11 @@ async def test_a_definition_that_is_no_json_costs_no_other_tool(through, hostile
     assert (await call("s__act", n=1))["got"] == {"n": 1}
 
 
+async def test_a_tool_of_a_disabled_server_is_told_by_its_name(through, hostile) -> None:
+    error = await through(s=hostile("echo", enabled=False)).error("s__act")
+    assert str(error) == "Tool 's__act' is unavailable: server 's' is disabled"
+
+
 @pytest.mark.parametrize(("way", "called"), [("crash", "my_act"), ("crash", "s__act"), ("deaf", "my_act")])
 async def test_an_error_names_the_tool_as_it_was_called(through, hostile, way: str, called: str) -> None:
     call = through(s=hostile(way, prefix="my_"))
@@ -400,6 +405,7 @@ async def test_a_command_that_is_no_program_is_told_with_what_to_do(
     ("config", "part", "hint"),
     [
         ({"command": "echo hi & sleep 5"}, "exit code 0", "& is an argument"),
+        ({"command": "true", "env": {"PATH": "/no/where"}}, "the command 'true' does not exist", "Install it"),
         ({"command": "true", "cwd": "/no/where"}, "/no/where does not exist", "Correct `cwd`"),
         ({"command": "true", "cwd": "/etc/passwd"}, "/etc/passwd is not a directory", "Correct `cwd`"),
         ({"command": "true", "cwd": "x" * 10_000}, "more characters are left out) does not exist", "Correct `cwd`"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ael.app.config_file import ExecutionSection
+from ael.app.config_file import step_timeout
 from ael.app.definitions import Definitions
 from ael.app.origins import last_seen, tool_pins
 from ael.app.plan_cache import PlanCache
@@ -22,8 +22,8 @@ from ael.tools.gateway import Gateway
 from ael.tools.keeper import Keeper
 from ael.tools.servers import McpServer
 
-#: Seconds of a whole execution and of a tool step, where nothing says otherwise.
-_DEFAULT_TIMEOUT, _STEP_TIMEOUT = 300.0, 30.0
+#: Seconds of a whole execution where nothing says otherwise.
+_DEFAULT_TIMEOUT = 300.0
 
 
 class Parts:
@@ -94,14 +94,6 @@ class Parts:
 def build(settings: Settings) -> Parts:
     """Assemble an application; starts and opens nothing."""
     return Parts(settings)
-
-
-def step_timeout(execution: ExecutionSection) -> float:
-    """Return the seconds of a tool step that names none; those of the whole execution, where given, move them."""
-    whole, step = execution.default_timeout, execution.step_timeout
-    if step is None:
-        return whole or _STEP_TIMEOUT
-    return step if whole is None else min(step, whole)
 
 
 def engine_options(settings: Settings) -> EngineOptions:

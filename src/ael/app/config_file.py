@@ -176,3 +176,15 @@ class ConfigFile(_Section, frozen=True, kw_only=True):
     security: SecuritySection = SecuritySection()
     auth: AuthSection = AuthSection()
     telemetry: TelemetrySection = TelemetrySection()
+
+
+#: Seconds of a tool step where nothing says otherwise.
+_STEP_TIMEOUT = 30.0
+
+
+def step_timeout(execution: ExecutionSection) -> float:
+    """Return the seconds of a tool step that names none; those of the whole execution, where given, move them."""
+    whole, step = execution.default_timeout, execution.step_timeout
+    if step is None:
+        return whole or _STEP_TIMEOUT
+    return step if whole is None else min(step, whole)

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
+
 from ael.app.config_excerpts import read_root, unreadable
-from ael.app.config_file import ConfigFile
+from ael.app.config_file import ConfigFile, ExecutionSection, step_timeout
 from ael.app.native_tools import NATIVE
 from ael.errors import ConfigInvalid, Location, Problem
 from ael.observe.masking import Masker
@@ -209,9 +211,19 @@ def _check_servers(config: ConfigFile, reader: Reader) -> None:
         for name, server in servers.items():
             _check_server(name, server, join(section, name), reader)
     for name, server in config.tools.mcp_servers.items():
-        if config.mcp.servers.get(name, server) != server:
+        other = config.mcp.servers.get(name, server)
+        if _filled(other, config.execution) != _filled(server, config.execution):
             message = f"server '{name}' is defined differently in mcp.servers and tools.mcp_servers"
             _wrong(reader, join("tools.mcp_servers", name), message, "Keep one of them.")
+
+
+def _filled(server: ServerConfig, execution: ExecutionSection) -> ServerConfig:
+    """Return a server with the defaults that do not stand in its own type."""
+    return msgspec.structs.replace(
+        server,
+        timeout=server.timeout or step_timeout(execution),
+        transport=server.transport or ("stdio" if server.url is None else None),
+    )
 
 
 def _check_server(name: str, server: ServerConfig, path: str, reader: Reader) -> None:

@@ -185,7 +185,8 @@ class Connector:
 def _explain_program(error: OSError, config: ServerConfig) -> Failure:
     """Say why a process could not even be started: what the system says of it leaves out what is to be done."""
     program = (shlex.split(config.command or "") or [""])[0]
-    path = Path(shutil.which(program) or program)
+    # Where the process itself is looked for.
+    path = Path(shutil.which(program, path=config.env.get("PATH")) or program)
     shown = mask_command(program, ())
     hint = "Install it, or correct the configuration."
     if config.cwd is not None and (wrong := _wrong_directory(error, config.cwd)):

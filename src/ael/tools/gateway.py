@@ -76,7 +76,7 @@ class Gateway:
         return info, source
 
     async def _failed(self, name: str, context: CallContext, number: int, begun: float, error: AelError) -> None:
-        error.tool_name = error.tool_name or name
+        error.of_tool(name)
         await context.record(ToolCallEnded(call=number, tool=name, duration_ms=_since(begun), error=error.record()))
 
     async def _answer(
@@ -102,10 +102,6 @@ class Gateway:
             refusal = failed.__cause__
             if context.on_result is not None and isinstance(refusal, RpcError):
                 context.on_result(Refusal(code=refusal.code, message=refusal.message, data=refusal.data))
-            failed.of_tool(name)
-            raise
-        except AelError as error:
-            error.of_tool(name)
             raise
         if context.on_result is not None:
             context.on_result(result.raw)
