@@ -289,7 +289,8 @@ async def large(row: Row, make: Callable[[Any], Place], *, is_quick: bool) -> No
             with tempfile.TemporaryDirectory() as directory:
                 await _large(row, make(SqliteJournal(Path(directory) / "large.db", "commit")), big, shape, size)
         await big.close()
-    refusing = server("large_server.py", 100_000_000, timeout=120)
+    megabytes = 40 if is_quick else 100
+    refusing = server("large_server.py", megabytes * 1_000_000, timeout=120)
     await refusing.tools()
 
     async def refused() -> None:
@@ -299,7 +300,7 @@ async def large(row: Row, make: Callable[[Any], Place], *, is_quick: bool) -> No
             return
         raise AssertionError("it passed")
 
-    row("100 MB refused by the cap of 32 MiB", f"{await seconds(refused):.2f} s", "")
+    row(f"{megabytes} MB refused by the cap of 32 MiB", f"{await seconds(refused):.2f} s", "")
     await refusing.close()
 
 
