@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
 from mcp.shared.exceptions import MCPError
 
+from ael.app.serving.builtin import BuiltinTools
 from ael.app.serving.names import safe_name
 from ael.app.serving.served import Answer, Caller, ServedTool
+from ael.app.serving.toolbox import Toolbox
 from ael.errors import CodeRuntime, CodeSyntax, Location, Problem
 from ael.interfaces.mcp.listing import PAGE, Listing
 from ael.interfaces.mcp.results import result_of
@@ -81,6 +84,36 @@ def test_a_long_list_comes_in_pages_that_hold_each_tool_once(version: str) -> No
     assert all(("ttlMs" in page) is is_modern for page in pages)
     with pytest.raises(MCPError, match="begin again"):
         listing.page(tools[:PAGE], version, "workflow_w1500", is_modern=is_modern)
+
+
+class Alternating(BuiltinTools):
+    """Offers one of two lists of tools, the other after each change."""
+
+    def __init__(self, *lists: list[ServedTool]) -> None:
+        super().__init__(lists[0])
+        self._lists = [tuple(one) for one in lists]
+
+    def change(self) -> None:
+        self._lists = self._lists[::-1]
+        self._tools = self._lists[0]
+
+
+def test_a_server_that_names_its_tools_anew_all_the_time_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    definition = {"description": "Does it.", "inputSchema": {"type": "object"}}
+    first, other = (
+        [ServedTool(name=name, safe_name=name, full_name=f"s__{name}", definition=definition, call=nothing)]
+        for name in ("python_exec", "act")
+    )
+    server = Alternating(first, other)
+    toolbox = Toolbox([server], contextlib.nullcontext)
+    for _ in range(10):
+        assert [tool.name for tool in toolbox.listed()] == ["s__python_exec"]
+        server.change()
+        assert [tool.name for tool in toolbox.listed()] == ["act"]
+        server.change()
+    assert [one.getMessage() for one in caplog.records] == [
+        "python_exec is offered as s__python_exec: its name is taken"
+    ]
 
 
 def test_one_malformed_definition_costs_no_other_tool() -> None:

@@ -18,6 +18,9 @@ from ael.values import JSONValue
 
 _log = logging.getLogger("ael.serving")
 
+#: Tools whose names are taken that are told of.
+_MOST_TOLD = 1000
+
 
 class Toolbox:
     """What agents see as tools.
@@ -35,7 +38,7 @@ class Toolbox:
         self._listed: tuple[ServedTool, ...] = ()
         self._by_name: dict[str, ServedTool] = {}
         #: What was told of tools whose names are taken.
-        self._renamed: set[str] = set()
+        self._told: set[str] = set()
         self.replace(providers)
 
     def replace(self, providers: Iterable[Provider]) -> None:
@@ -68,11 +71,12 @@ class Toolbox:
         seen = tuple(provider.tools() for provider in self._providers)
         if len(seen) == len(self._seen) and all(new is old for new, old in zip(seen, self._seen, strict=True)):
             return self._listed
-        before = self._renamed
-        self._listed, self._by_name, self._renamed = _named([tool for tools in seen for tool in tools])
+        self._listed, self._by_name, renamed = _named([tool for tools in seen for tool in tools])
         self._seen = seen
-        # Once: a server may have news all the time.
-        for why in sorted(self._renamed - before):
+        # Once: a server may have news all the time, and others each time.
+        new = sorted(renamed - self._told)[: max(0, _MOST_TOLD - len(self._told))]
+        self._told.update(new)
+        for why in new:
             _log.warning("%s", why)
         return self._listed
 

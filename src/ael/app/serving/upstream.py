@@ -55,8 +55,9 @@ class UpstreamTools:
         self._again: set[str] = set()
         self._all_in = asyncio.Event()
         self._waiting: set[str] = set()
-        #: Servers of whose unusable tools was told.
+        #: What was told of servers' unusable tools, and of those that changed.
         self._told_broken: set[tuple[str, str, str]] = set()
+        self._told_changed: set[str] = set()
         self._listeners: list[Callable[[], None]] = []
         self._end: Callable[[], None] | None = None
 
@@ -205,8 +206,14 @@ class UpstreamTools:
             _log.error("%s is not offered: %s", info.ref, error)
             return False
         if changed:
-            _log.warning("%s is not offered: %s changed since it was accepted", info.ref, ", ".join(changed))
+            self._tell_changed(f"{info.ref} is not offered: {', '.join(changed)} changed since it was accepted")
         return not changed
+
+    def _tell_changed(self, text: str) -> None:
+        """Say once that a tool has changed: a server may have news all the time."""
+        if text not in self._told_changed and len(self._told_changed) < _MOST_TOLD:
+            self._told_changed.add(text)
+            _log.warning("%s", text)
 
     def _prefix(self, server: str) -> str:
         config = self._app.settings.servers.get(server)
