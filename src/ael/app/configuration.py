@@ -139,11 +139,6 @@ class Draft:
         lines = difflib.unified_diff(before, after, f"{self.path} (as it is)", f"{self.path} (staged)", lineterm="")
         return "".join(f"{line}\n" for line in lines)
 
-    def reset(self) -> None:
-        """Forget all staged edits."""
-        self._text = self._before
-        self._document = _read(self._before, self.path)
-
     def save(self, path: Path | None = None) -> list[Problem]:
         """Write the file, or another place of the search order; return what `validate` returns.
 
