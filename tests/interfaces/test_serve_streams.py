@@ -70,6 +70,7 @@ async def test_an_address_of_another_machine_is_told_with_what_to_give(project, 
 
 
 async def test_a_directory_that_goes_and_comes_back_is_told_and_followed(project) -> None:
+    project.configure({"workflows": {"directories": ["./workflows", "./never"]}})
     async with project.raw() as raw:
         names = [tool["name"] for tool in (await raw.ask("tools/list"))["result"]["tools"]]
         assert "workflow:quick" in names
@@ -81,6 +82,7 @@ async def test_a_directory_that_goes_and_comes_back_is_told_and_followed(project
         shutil.move(project.root / "gone", project.root / "workflows")
         await raw.told_of_changes()
         assert not (await raw.call("workflow:quick"))["isError"]
+    assert "never is gone" not in project.errors
 
 
 async def test_a_directory_that_may_not_be_looked_at_is_told_and_followed_again(project) -> None:

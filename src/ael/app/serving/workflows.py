@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -180,8 +181,9 @@ class WorkflowTools:
 
     async def _take(self, seen: dict[str, Signature]) -> None:
         """Read what is new or changed, and offer it all at once."""
-        if self._seen.keys() - seen.keys():
-            await asyncio.to_thread(self._tell_gone)
+        lost = self._seen.keys() - seen.keys()
+        if lost:
+            await asyncio.to_thread(self._tell_gone, lost)
         files: dict[str, WorkflowFile] = {}
         for path, signature in seen.items():
             known = self._files.get(path)
@@ -193,9 +195,11 @@ class WorkflowTools:
         self._seen, self._files = seen, files
         self._offer()
 
-    def _tell_gone(self) -> None:
+    def _tell_gone(self, lost: Collection[str]) -> None:
+        """Say which directories are why files are lost."""
         for directory in self._app.parts.definitions.directories:
-            if not os.access(directory, os.R_OK | os.X_OK) or not is_directory(directory):
+            had_some = any(Path(path).is_relative_to(directory) for path in lost)
+            if had_some and not (os.access(directory, os.R_OK | os.X_OK) and is_directory(directory)):
                 _log.warning(
                     "the directory %s is gone, or cannot be read: its workflows are offered again once it is back",
                     directory,
