@@ -110,6 +110,14 @@ def test_no_part_of_a_secret_stays_beside_a_cut(before: str, secret: str, after:
             assert not set(shown.replace("u2026", "")) & set("XYZ0123456789")
 
 
+@pytest.mark.parametrize(("secret", "cut"), [("0000 000", "a … 000 000 b"), ("000 0000", "a 000 000 … b")])
+def test_the_space_beside_a_cut_does_not_pass_for_all_that_is_left_of_a_secret(secret: str, cut: str) -> None:
+    masker = Masker([secret])
+    assert "0" not in masker.text(cut)
+    other = cut.replace("0", "1")
+    assert masker.text(other) == other
+
+
 def test_an_error_and_a_problem_are_masked_in_every_text() -> None:
     masker = Masker(["secret-value"])
     place = Location(file="f", line=1, column=1)

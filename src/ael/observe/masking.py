@@ -185,21 +185,36 @@ class _Edges:
     def _without_head(self, piece: str) -> str:
         """Return a piece without the beginning of a secret at its end."""
         # A space may stand before a cut, and JSON within JSON has more backslashes before one that is escaped.
-        for end in sorted({len(piece), len(piece.rstrip("\\")), len(piece.removesuffix(" "))}, reverse=True):
-            for start in range(max(0, end - self._longest), end - _SHORTEST_INSIDE + 1):
-                found = self._heads.get(piece[start : start + _SHORTEST_INSIDE], ())
-                if any(form.startswith(piece[start:end]) for form in found):
-                    return piece[:start] + MASK + piece[end:]
-        return piece
+        ends = {len(piece), len(piece.rstrip("\\")), len(piece.removesuffix(" "))}
+        return _masked(piece, [(start, end) for end in ends if (start := self._start_of_head(piece, end)) is not None])
+
+    def _start_of_head(self, piece: str, end: int) -> int | None:
+        """Return where the longest beginning of a secret starts that goes to an end."""
+        for start in range(max(0, end - self._longest), end - _SHORTEST_INSIDE + 1):
+            found = self._heads.get(piece[start : start + _SHORTEST_INSIDE], ())
+            if any(form.startswith(piece[start:end]) for form in found):
+                return start
+        return None
 
     def _without_tail(self, piece: str) -> str:
         """Return a piece without the end of a secret at its beginning."""
-        for begin in (0, 1) if piece.startswith(" ") else (0,):
-            for end in range(min(len(piece), begin + self._longest), begin + _SHORTEST_INSIDE - 1, -1):
-                found = self._tails.get(piece[end - _SHORTEST_INSIDE : end], ())
-                if any(form.endswith(piece[begin:end]) for form in found):
-                    return piece[:begin] + MASK + piece[end:]
+        starts = (0, 1) if piece.startswith(" ") else (0,)
+        return _masked(piece, [(start, end) for start in starts if (end := self._end_of_tail(piece, start))])
+
+    def _end_of_tail(self, piece: str, start: int) -> int:
+        """Return where the longest end of a secret ends that goes on from a start; 0 if there is none."""
+        for end in range(min(len(piece), start + self._longest), start + _SHORTEST_INSIDE - 1, -1):
+            found = self._tails.get(piece[end - _SHORTEST_INSIDE : end], ())
+            if any(form.endswith(piece[start:end]) for form in found):
+                return end
+        return 0
+
+
+def _masked(piece: str, found: list[tuple[int, int]]) -> str:
+    """Return a piece without all that was found: with the space beside the cut it may be less than without."""
+    if not found:
         return piece
+    return piece[: min(start for start, _ in found)] + MASK + piece[max(end for _, end in found) :]
 
 
 _edges = lru_cache(maxsize=16)(_Edges)
