@@ -151,12 +151,14 @@ class NativeTools:
 
 
 def _failure(error: ToolError) -> dict[str, Any]:
-    told: dict[str, Any] = {"message": error.message, "retryable": error.retryable}
+    # Names of files may be no text, and who waits gets no answer at all with one of them in it.
+    message = error.message.encode("utf-8", "backslashreplace").decode()
+    told: dict[str, Any] = {"message": message, "retryable": error.retryable}
     if error.status is not None:
         told["status"] = error.status
     if error.retry_after is not None:
         told["retry_after"] = error.retry_after
-    return {"content": [{"type": "text", "text": error.message}], "isError": True, "_meta": {ERROR: told}}
+    return {"content": [{"type": "text", "text": message}], "isError": True, "_meta": {ERROR: told}}
 
 
 if __name__ == "__main__":

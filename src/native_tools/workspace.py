@@ -296,7 +296,9 @@ def missing(directory: int, name: str, path: str) -> ToolError:
         return ToolError(f"{message}.")
     try:
         with os.scandir(readable) as entries:
-            names = [entry.name for entry, _ in zip(entries, range(1000), strict=False) if entry.name not in _OURS]
+            looked_at = [entry.name for entry, _ in zip(entries, range(1000), strict=False)]
+            # What cannot be printed cannot be asked for either: it may be no text.
+            names = [one for one in looked_at if one not in _OURS and one.isprintable()]
     finally:
         os.close(readable)
     close = get_close_matches(name, names, 1)

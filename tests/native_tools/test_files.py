@@ -120,6 +120,15 @@ async def test_modes_of_writing(tools, workspace) -> None:
     assert "does not exist" in await refused(tools, "fs_write", path="d/f", content="", create_directories=False)
 
 
+async def test_names_that_are_no_text_are_left_out_and_keep_nobody_waiting(call, workspace) -> None:
+    (workspace / os.fsdecode(b"caf\xe9.txt")).write_text("")
+    (workspace / "link").symlink_to(os.fsdecode(b"caf\xe9/x"))
+    listed = await call("fs_list")
+    assert ([one["path"] for one in listed["entries"]], listed["unreadable"]) == (["link"], 1)
+    assert (await failing(call, "fs_read", path="cafe.txt")).detail == "'cafe.txt' does not exist."
+    assert r"there is no 'caf\udce9'" in (await failing(call, "fs_read", path="link")).detail
+
+
 async def test_what_is_appended_at_once_is_all_there_though_the_file_was_not(tools, workspace) -> None:
     lines = [f"line {number}" for number in range(30)]
     made = await asyncio.gather(*(tools("fs_write", path="log", content=f"{line}\n", mode="append") for line in lines))
