@@ -97,12 +97,9 @@ def _checked(found: object, count: int) -> list[Vector]:
     """Return as many vectors as there were texts, all of one length; raises `ToolError`."""
     if not isinstance(found, list) or len(found) != count:
         raise ToolError(f"Ollama answered without one embedding for each of the {count} texts.")
-    vectors = [
-        [float(number) for number in vector if isinstance(number, int | float)]
-        for vector in found
-        if isinstance(vector, list)
-    ]
-    if {len(vector) for vector in vectors} != {len(found[0])} or not found[0]:
+    given = [vector if isinstance(vector, list) else [] for vector in found]
+    vectors = [[float(number) for number in vector if isinstance(number, int | float)] for vector in given]
+    if {len(vector) for vector in vectors} != {len(given[0])} or not given[0]:
         raise ToolError("Ollama answered with what is no embedding; is the model one for embeddings?")
     return vectors
 

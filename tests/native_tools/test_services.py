@@ -94,6 +94,7 @@ async def test_texts_are_compared_by_what_they_mean() -> None:
         (200, {"embeddings": [[]]}, "no embedding", False),
         (200, {"embeddings": [["x"]]}, "no embedding", False),
         (200, {"embeddings": ["x"]}, "no embedding", False),
+        (200, {"embeddings": [None]}, "no embedding", False),
         (200, ["x"], "no JSON object; is OLLAMA_HOST right?", False),
     ],
 )
