@@ -120,6 +120,12 @@ def test_names_that_several_servers_offer_are_listed_in_full(configured: Callabl
     assert json.loads(ael("tools", "call", "two__act", "-p", "n=1").stdout)["got"] == {"n": 1}
 
 
+def test_the_values_that_a_parameter_may_have_are_shown(ael: Ael, write: Write) -> None:
+    write("ael-config.yaml", json.dumps({"tools": {"native": True}}))
+    shown = ael("tools", "show", "native_tools__fs_read").stdout
+    assert "\n  encoding: utf-8 or latin-1 or base64, optional, default utf-8\n" in shown
+
+
 def test_one_tool_is_shown_with_what_it_takes(configured: Callable[..., Ael]) -> None:
     ael = configured(clock="time")
     shown = ael("tools", "show", "convert_time").stdout

@@ -31,6 +31,9 @@ from ael.values import shortened, text
 
 _LONGEST_NAME, _LONGEST_SERVER = 36, 16
 
+#: Characters of the values that a parameter may have.
+_LONGEST_CHOICE = 40
+
 #: Columns that a description gets at least.
 _LEAST_ROOM = 20
 _HEAD = ("NAME", "SOURCE", "SERVER", "STATUS", "DESCRIPTION")
@@ -312,6 +315,14 @@ def _details(row: ToolRow, server: ServerRow | None, *, with_stderr: bool) -> It
         yield from (f"  {line}" for line in server.stderr)
 
 
+def _choice(options: object) -> str:
+    """Return the values that a parameter may have; empty where they are many: --json has them all."""
+    if not isinstance(options, list):
+        return ""
+    words = " or ".join(text(one) or json_text(one) for one in options)
+    return words if len(words) <= _LONGEST_CHOICE else ""
+
+
 def _parameters(schema: Mapping[str, object]) -> Iterator[str]:
     properties = schema.get("properties")
     required = schema.get("required")
@@ -321,7 +332,7 @@ def _parameters(schema: Mapping[str, object]) -> Iterator[str]:
         return
     for name, about in properties.items():
         said = about if isinstance(about, dict) else {}
-        kind = " or ".join(sorted(types_of(said))) or "any"
+        kind = _choice(said.get("enum")) or " or ".join(sorted(types_of(said))) or "any"
         # Null and the empty text are no words.
         default = f", default {text(said['default']) or json_text(said['default'])}" if "default" in said else ""
         yield f"  {name}: {kind}, {'required' if name in needed else 'optional'}{default}"
