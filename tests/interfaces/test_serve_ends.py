@@ -217,6 +217,27 @@ async def test_a_stream_of_news_ends_with_the_server_and_leaves_no_stack(project
     assert "ERROR" not in project.errors
 
 
+async def test_a_session_that_ends_under_its_requests_leaves_no_stack(project) -> None:
+    project.write("slow.yaml", SLOW)
+    call = {"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": {"name": "workflow:slow"}}
+    async with project.over_http() as url, httpx2.AsyncClient(timeout=60) as client:
+        where = httpx2.URL(url)
+        for _ in range(5):
+            headers, _ = await project.opened(client, url, "handshake")
+            calls = client.build_request("POST", url, json=call, headers=headers)
+            ends = client.build_request("DELETE", url, headers=headers)
+            # One right after the other, by connections of their own.
+            streams = [await asyncio.open_connection(where.host, where.port) for _ in range(2)]
+            for request, (_, writer) in zip((calls, ends), streams, strict=True):
+                head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
+                writer.write(f"{request.method} /mcp HTTP/1.1\r\n{head}\r\n".encode() + request.read())
+            streams[0][1].close()
+            assert (await streams[1][0].readline()).split()[1] == b"200"
+            streams[1][1].close()
+        assert (await client.get(url.replace("/mcp", "/health"))).status_code == 200
+    assert "Traceback" not in project.errors
+
+
 async def test_a_full_queue_is_told_and_may_be_tried_again(project) -> None:
     project.configure({"execution": {"max_concurrent": 1, "queue_limit": 0}})
     project.write("slow.yaml", SLOW)

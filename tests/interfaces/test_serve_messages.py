@@ -94,6 +94,16 @@ async def test_what_is_no_message_is_refused_in_words_of_the_protocol_over_stdio
         told(json.loads(await running.stdout.readline())["error"], -32602, ["send 'initialize' first"])
 
 
+async def test_what_a_library_says_is_a_line_of_our_log(project) -> None:
+    project.configure({"logging": {"format": "json"}})
+    async with project.raw() as raw:
+        raw.tell("notifications/cancelled", {"requestId": {"no": "id"}})
+        await raw.ask("ping")
+        await project.said("malformed params")
+    said = [json.loads(line) for line in project.errors.splitlines() if "malformed params" in line]
+    assert [(one["level"], one["logger"].partition(".")[0]) for one in said] == [("WARNING", "mcp")]
+
+
 def message_of(answer: httpx2.Response) -> dict[str, Any]:
     """Return the last message of an answer, which is JSON or a stream of events."""
     lines = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith(("{", "data: {"))]

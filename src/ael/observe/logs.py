@@ -41,13 +41,19 @@ def configure(
     off: tuple[str, ...] = (),
     secrets: Iterable[str] = (),
 ) -> None:
-    """Send the events of `ael` to standard error, without secrets; `off` names components that stay silent."""
+    """Send the events of `ael` to standard error, without secrets; `off` names components that stay silent.
+
+    Warnings and errors of libraries go the same way: Python would print them as they are, over many lines.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Lines(as_json=style == "json", masker=Masker(secrets)))
     root = logging.getLogger("ael")
     root.handlers[:] = [handler]
     root.setLevel(level)
     root.propagate = False
+    libraries = logging.getLogger()
+    libraries.handlers[:] = [*(one for one in libraries.handlers if not isinstance(one.formatter, _Lines)), handler]
+    libraries.setLevel(max(logging.WARNING, root.level))
     for component in COMPONENTS:
         logging.getLogger(f"ael.{component}").disabled = component in off
 

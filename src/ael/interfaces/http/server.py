@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 
+import anyio
 import uvicorn
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
@@ -25,8 +26,6 @@ from ael.interfaces.http.guard import Guard
 from ael.interfaces.http.sessions import Sessions
 from ael.interfaces.mcp.server import PRESENCE, McpServer
 
-_log = logging.getLogger("ael.serving")
-
 PATH = "/mcp"
 
 #: Bytes of a request: 4 MiB of arguments, escaped, must fit.
@@ -35,6 +34,9 @@ _MOST_BODY = 8 * 1024 * 1024
 #: Sessions of the handshake era that may be idle, those that are busy besides, and the seconds after which one that
 #: nobody uses ends.
 _MOST_SESSIONS, _BUSY, _IDLE = 1000, 1000, 1800.0
+
+#: What writing to a stream raises that was closed.
+_CLOSED = (anyio.BrokenResourceError, anyio.ClosedResourceError)
 
 #: Seconds that open responses get when we stop; a stream of news would stay open for ever.
 _LAST_WORDS = 2
@@ -72,7 +74,7 @@ class HttpServer:
             timeout_graceful_shutdown=_LAST_WORDS,
         )
         self._server = _Server(config)
-        logging.getLogger("uvicorn").handlers[:] = [_OurLog()]
+        logging.getLogger("mcp.server.streamable_http").addFilter(_is_news)
 
     async def serve(self) -> None:
         """Serve until `stop`, or until cancelled."""
@@ -86,12 +88,12 @@ class HttpServer:
         self._server.should_exit = True
 
 
-class _OurLog(logging.Handler):
-    """Has uvicorn's errors look like ours, and masked as they are."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """See `logging.Handler`."""
-        _log.handle(record)
+def _is_news(record: logging.LogRecord) -> bool:
+    """Return whether the SDK says more than that a stream was closed: a client whose session ends does that."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, BaseExceptionGroup):
+        return error.split(_CLOSED)[1] is not None
+    return not isinstance(error, _CLOSED)
 
 
 class _Server(uvicorn.Server):
