@@ -93,6 +93,7 @@ async def test_both_eras_carry_parameters_and_the_idempotency_key(serve, way: st
         ("silent_call", "TOOL_TIMEOUT", "did not answer in time"),
         ("bad_utf8", "TOOL_FAILED", "not valid"),
         ("not_json", "TOOL_FAILED", "not valid"),
+        ("no_result", "TOOL_FAILED", "is not valid: it has neither a result nor an error"),
         ("error", "TOOL_FAILED", "no such thing"),
         ("wordless_error", "TOOL_FAILED", "the tool does not say why"),
         ("quota_error", "TOOL_FAILED", "RESOURCE_EXHAUSTED: quota"),

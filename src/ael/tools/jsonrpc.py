@@ -164,9 +164,9 @@ class Peer(ABC):
             return await self._shaped(result, shape)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             unread = bytes(result) if isinstance(result, msgspec.Raw) else b""
-            raise InvalidAnswer(
-                f"the answer to {method} is not valid: {what_is_wrong(unread, error)}", unread
-            ) from error
+            is_empty = isinstance(result, msgspec.Raw) and not unread
+            why = "it has neither a result nor an error" if is_empty else what_is_wrong(unread, error)
+            raise InvalidAnswer(f"the answer to {method} is not valid: {why}", unread) from error
 
     async def _send_when_read(self, body: dict[str, Any], answer: asyncio.Future[Any]) -> bool:
         """Send a request, once the peer reads what it was sent before; return whether that came before the answer."""

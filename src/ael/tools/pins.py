@@ -17,7 +17,7 @@ import msgspec
 
 from ael.errors import ConfigInvalid, Problem, ToolRejected
 from ael.observe.masking import Masker
-from ael.tools import ToolInfo, ToolRef
+from ael.tools import ToolInfo
 from ael.values import JSONValue
 
 FILE_NAME = "ael-tools.lock"
@@ -153,11 +153,6 @@ class ToolPins:
         if pinned is None or (pinned.command, pinned.url) == (origin.command, origin.url):
             return ()
         return ("the server's command or url",)
-
-    def pin_of(self, ref: ToolRef) -> Pin | None:
-        """Return a tool as it was accepted."""
-        server = (self.lock() or Lock()).servers.get(ref.server)
-        return None if server is None else server.tools.get(self.masker.text(ref.name))
 
 
 def make_pin(definition: Mapping[str, JSONValue], masker: Masker) -> Pin:

@@ -73,7 +73,6 @@ _SPECIAL_6 = tuple(
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _PROTOCOLS = IPv6Network("2001::/23")
 
-_MAPPED = IPv6Network("::ffff:0:0/96")
 _COMPATIBLE = IPv6Network("::/96")
 _TRANSLATED_SIIT = IPv6Network("::ffff:0:0:0/96")
 _TRANSLATED = IPv6Network("64:ff9b::/96")

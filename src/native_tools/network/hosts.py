@@ -44,11 +44,6 @@ def read_host(text: str) -> Host:
     return Name(name)
 
 
-def is_name(host: Host) -> bool:
-    """Return whether a host is a name."""
-    return isinstance(host, str)
-
-
 def written(host: Host) -> str:
     """Return a host as URLs have it."""
     return f"[{host}]" if isinstance(host, IPv6Address) else str(host)

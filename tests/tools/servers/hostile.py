@@ -323,6 +323,10 @@ def long_error(number: int, arguments: dict[str, Any], meta: dict[str, Any]) -> 
         answer(number, {"isError": True, "content": [{"type": "text", "text": "x" * 10_000}]})
 
 
+def no_result(number: int, arguments: dict[str, Any], meta: dict[str, Any]) -> None:
+    say({"jsonrpc": "2.0", "id": number})
+
+
 def wordless_error(number: int, arguments: dict[str, Any], meta: dict[str, Any]) -> None:
     answer(number, {"isError": True, "content": []})
 
@@ -480,6 +484,7 @@ WAYS: dict[str, Callable[[int, dict[str, Any], dict[str, Any]], None]] = {
             huge_last,
             error,
             long_error,
+            no_result,
             wordless_error,
             quota_error,
             odd_refusal,
