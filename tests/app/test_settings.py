@@ -336,6 +336,12 @@ def test_what_looks_like_a_variable_and_is_none_is_refused(write: Write, text: s
     assert "begins no variable" in problem.message
 
 
+@pytest.mark.parametrize("environment", [{}, {"X": "x"}])
+def test_a_default_holds_no_other_variable(write: Write, environment: dict[str, str]) -> None:
+    (problem,) = problems(write("server: {name: '${X:-${Y:-y}}'}"), **environment)
+    assert problem.message == "what stands behind ${X:- begins another variable"
+
+
 def test_an_escaped_dollar_stays_one_also_through_an_alias(write: Write) -> None:
     path = write(
         "mcp:\n  servers:\n    a: {command: x, env: &shared {A: '$${B}'}}\n    b: {command: y, env: *shared}\n"

@@ -141,6 +141,11 @@ def _fill(
         if stray:
             reader.problem(node, "'${' begins no variable", "Write ${NAME}, or $${ for a dollar and a brace.")
             return ""
+        if "${" in (argument or ""):
+            # It would end at the first brace, and the second one would be a part of every value.
+            hint = f"Set {name} in the environment to what it shall be."
+            reader.problem(node, f"what stands behind ${{{name}{operator} begins another variable", hint)
+            return ""
         value = env.get(name)
         if value:
             if is_secret and len(value) >= SHORTEST_SECRET:
