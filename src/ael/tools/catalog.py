@@ -64,6 +64,8 @@ class ToolCatalog:
         might offer it cannot be reached.
         """
         known = resolved.get(name)
+        if known is not None and (found := self._at_hand(known)) is not None:
+            return found
         server, separator, tool = (known.server, _SEPARATOR, known.name) if known else name.partition(_SEPARATOR)
         is_one = bool(separator) and server in self._sources
         asked = [server] if is_one else [source.name for source in self._enabled()]
@@ -77,6 +79,14 @@ class ToolCatalog:
         # Steps that asked at the same time mean the same.
         first = resolved.setdefault(name, found[0].ref)
         return found if first == found[0].ref else await self._find(first.server, first.name, name)
+
+    def _at_hand(self, ref: ToolRef) -> tuple[ToolInfo, ToolSource] | None:
+        """Return a tool whose server need not be asked: nearly every call is of one, and a time limit costs more."""
+        source, offer = self._sources.get(ref.server), self._offers.get(ref.server)
+        if source is None or offer is None or source.at_hand is not offer.listed:
+            return None
+        info = offer.by_name.get(ref.name)
+        return None if info is None else (info, source)
 
     async def _find(self, server: str, tool: str, name: str) -> tuple[ToolInfo, ToolSource]:
         source = self._sources[server]

@@ -37,6 +37,11 @@ class ScriptedTools:
         self._changes = Changes()
         self._infos = [self._info(tool, (schemas or {}).get(tool, {"type": "object"})) for tool in answers]
 
+    @property
+    def at_hand(self) -> list[ToolInfo]:
+        """See `ToolSource.at_hand`."""
+        return self._infos
+
     async def tools(self, *, is_patient: bool = True) -> list[ToolInfo]:
         """See `ToolSource.tools`."""
         return self._infos

@@ -74,6 +74,11 @@ class ToolSource(Protocol):
         """Names of the tools that were left out, and why."""
         ...
 
+    @property
+    def at_hand(self) -> list[ToolInfo] | None:
+        """What `tools` would return now without waiting for anything; None where it would have to."""
+        ...
+
     async def tools(self, *, is_patient: bool = True) -> list[ToolInfo]:
         """Return what is offered, starting what must run for it; raises `McpConnectionFailed`.
 
@@ -166,6 +171,13 @@ class McpServer:
         self._calls = asyncio.Semaphore(config.max_concurrency)
 
     # -- the Protocol -------------------------------------------------------------------------------------------
+
+    @property
+    def at_hand(self) -> list[ToolInfo] | None:
+        """See `ToolSource.at_hand`."""
+        if self._offers is None or self._listed != self._generation or not self._is_ready:
+            return None
+        return self._offers.tools
 
     async def tools(self, *, is_patient: bool = True) -> list[ToolInfo]:
         """See `ToolSource.tools`; while a server is down, it offers what it offered."""
