@@ -154,7 +154,7 @@ async def test_what_a_server_does_wrong_is_said_as_it_is(start, connect, way, co
     assert "pydantic" not in error.detail
     assert "evil.example" not in error.detail
     # What it answers to somebody who asks for its own stream of events is no reason of anything else.
-    assert "405" not in error.detail
+    assert "HTTP 405" not in error.detail
     assert error.retryable is retryable
 
 
