@@ -100,6 +100,8 @@ class _Client:
         await self._say(number, modern.called(answer))
 
     async def _say(self, number: int | str, result: dict[str, Any]) -> None:
+        if self._writer.is_closing():
+            return
         self._writer.write(msgspec.json.encode({"jsonrpc": "2.0", "id": number, "result": result}) + b"\n")
         # Where nobody reads us any more, that our input ends too is on its way.
         with suppress(ConnectionError):
@@ -130,8 +132,8 @@ class _Sdk:
     """The SDK's server behind the same pipes."""
 
     def __init__(self, server: Server[Any], writer: asyncio.StreamWriter) -> None:
-        from mcp.shared._context_streams import create_context_streams  # noqa: PLC0415 # with the server
-        from mcp.shared.message import SessionMessage  # noqa: PLC0415 # as above
+        from mcp.shared._context_streams import create_context_streams  # noqa: PLC0415 # slow to load
+        from mcp.shared.message import SessionMessage  # noqa: PLC0415 # slow to load
 
         self._writer = writer
         #: The id of a request of our own; no client knows it.
@@ -148,8 +150,8 @@ class _Sdk:
 
     async def take(self, line: bytes) -> None:
         """Pass a line on, or answer what is no message."""
-        import mcp_types  # noqa: PLC0415 # with the server
-        from mcp.shared.message import SessionMessage  # noqa: PLC0415 # as above
+        import mcp_types  # noqa: PLC0415 # slow to load
+        from mcp.shared.message import SessionMessage  # noqa: PLC0415 # slow to load
 
         text = line.decode("utf-8", "replace")
         answer: bytes | None = None

@@ -235,6 +235,20 @@ def test_a_call_is_cancelled_by_its_client_and_given_up_at_the_end(variables, fi
     assert [one for one in answers if one["id"] != "odd"] == [closed]
 
 
+def test_a_client_that_reads_no_more_costs_no_words(variables) -> None:
+    with subprocess.Popen(
+        program(), env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as server:
+        to_server, from_server = pipes(server)
+        from_server.close()
+        for number in range(20):
+            to_server.write(json.dumps(modern(number, "server/discover")).encode() + b"\n")
+        to_server.close()
+        assert server.wait(60) == 0
+        assert server.stderr is not None
+        assert server.stderr.read() == b""
+
+
 def test_lines_that_are_no_messages_cost_nothing(talk) -> None:
     answers = talk("nonsense", '{"jsonrpc": "2.0"}', "\udcff".encode(errors="replace").decode(), INITIALIZE)
     assert answers[-1].get("result") or answers[0].get("result")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 def is_directory(path: Path) -> bool:
     """Return whether a directory is there; one that may not be looked at is none, and no error as for `Path.is_dir`."""
-    return os.path.isdir(path)  # noqa: PTH112 # as above
+    return os.path.isdir(path)  # noqa: PTH112 # Path.is_dir raises
 
 
 def replace_file(path: Path, data: bytes, *, private: bool = False) -> None:

@@ -109,7 +109,7 @@ class _Client(httpx2.AsyncClient):
     Where none could be made the server is not there, and that is.
     """
 
-    async def send(self, request: httpx2.Request, **how: Any) -> httpx2.Response:  # noqa: ANN401 # as httpx2 has them
+    async def send(self, request: httpx2.Request, **how: Any) -> httpx2.Response:  # noqa: ANN401 # httpx2's options
         """See httpx2."""
         try:
             return await super().send(request, **how)

@@ -61,7 +61,7 @@ class Serving:
             self._config = ConfigTools(named, self._switch)
         self.mode: Mode = mode
         self._take(app)
-        self.toolbox = Toolbox(self._providers(), lambda: self.app.masked_errors())  # noqa: PLW0108 # of the one that runs
+        self.toolbox = Toolbox(self._providers(), lambda: self.app.masked_errors())  # noqa: PLW0108 # `app` changes
 
     def _take(self, app: App) -> None:
         self.app = app
